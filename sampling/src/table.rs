@@ -1,0 +1,465 @@
+//! The table that draws are made from.
+
+use crate::SamplingError;
+use crate::rng;
+
+/// The capacity of one column: thresholds are fractions of 2^32.
+const FULL: u64 = 1 << 32;
+/// Blocks of random numbers computed side by side by [`DrawTable::draw_into`].
+const LANES: usize = 8;
+const TWO_POW_62: f64 = (1u64 << 62) as f64;
+const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
+
+/// Sites with their probabilities, ready for drawing with replacement.
+///
+/// # Definition
+///
+/// The alias method (A. J. Walker, *Electronics Letters* 10 (1974) 127, doi:10.1049/el:19740097; M. D. Vose,
+/// *IEEE Trans. Softw. Eng.* 17 (1991) 972, doi:10.1109/32.92917) in integers. Column c of n belongs to site
+/// c up to a threshold T(c) of 2^32 and to the site A(c) above it. With the 64 bits r of
+/// [`rng::bits`]`(seed, step, i)`:
+///
+/// ```text
+/// m = floor(r n / 2^32)      c = m >> 32      site = (m mod 2^32 < T(c)) ? c : A(c)
+/// ```
+///
+/// The product needs no 128-bit arithmetic: m = (r >> 32) n + (((r mod 2^32) n) >> 32). The uniform table has
+/// no thresholds: site = c.
+///
+/// Memory: 20 bytes a site, of which a draw reads 8; nothing for a uniform table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrawTable {
+    n_sites: u32,
+    law: Law,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Law {
+    Uniform,
+    Alias {
+        /// A(c) << 32 | T(c): both in one word, so that a draw touches one cache line.
+        cells: Vec<u64>,
+        probabilities: Vec<f64>,
+        inverse_weights: Vec<f32>,
+    },
+}
+
+impl DrawTable {
+    /// A table of `n_sites` sites, all with the same probability.
+    ///
+    /// # Errors
+    /// [`SamplingError::NoSites`] for 0, [`SamplingError::TooManySites`] from 2^32 on.
+    pub fn uniform(n_sites: usize) -> Result<Self, SamplingError> {
+        Ok(DrawTable { n_sites: checked_count(n_sites)?, law: Law::Uniform })
+    }
+
+    /// A table whose sites have probabilities proportional to `weights` (any unit, one a site).
+    ///
+    /// Weights become whole numbers of units, of which there are n 2^32: a probability is off by little more
+    /// than one unit. A positive weight, however small, keeps at least one unit (where there are many such
+    /// weights, the heaviest site pays for them); a weight of zero is never drawn. Equal weights give the
+    /// uniform table.
+    ///
+    /// Linear in the number of sites. The only floating-point operations are single divisions,
+    /// multiplications and conversions of IEEE doubles; sums are integers: the table is the same on every
+    /// machine.
+    ///
+    /// # Errors
+    /// [`SamplingError::NoSites`] for no weights, [`SamplingError::TooManySites`] from 2^32 on,
+    /// [`SamplingError::BadWeight`] for one that is negative or not finite, [`SamplingError::NoWeight`] where
+    /// all are zero.
+    pub fn from_weights(weights: &[f64]) -> Result<Self, SamplingError> {
+        Self::from_fn(weights.len(), |site| weights[site])
+    }
+
+    /// [`DrawTable::from_weights`] without the array: `weight` of every site below `n_sites`, asked for
+    /// twice.
+    pub(crate) fn from_fn(n_sites: usize, weight: impl Fn(usize) -> f64) -> Result<Self, SamplingError> {
+        let count = checked_count(n_sites)?;
+        let (mut least, mut most) = (f64::INFINITY, 0.0f64);
+        for site in 0..n_sites {
+            let weight = weight(site);
+            if !(weight >= 0.0 && weight.is_finite()) {
+                return Err(SamplingError::BadWeight { site, weight });
+            }
+            least = least.min(weight);
+            most = most.max(weight);
+        }
+        if most == 0.0 {
+            return Err(SamplingError::NoWeight);
+        }
+        if least == most {
+            return Ok(DrawTable { n_sites: count, law: Law::Uniform });
+        }
+        let shares = shares(count, most, weight);
+        let cells = fill_columns(&shares);
+        let probabilities = probabilities(&cells, shares, count);
+        let n = f64::from(count);
+        let inverse = |&p: &f64| if p > 0.0 { (1.0 / (n * p)) as f32 } else { 0.0 };
+        let inverse_weights = probabilities.iter().map(inverse).collect();
+        Ok(DrawTable { n_sites: count, law: Law::Alias { cells, probabilities, inverse_weights } })
+    }
+
+    /// The site of draw `i` of `step`: a pure function of its arguments, always below [`DrawTable::n_sites`].
+    #[inline]
+    pub fn draw(&self, seed: u64, step: u64, i: u64) -> u32 {
+        self.site(rng::bits(seed, step, i))
+    }
+
+    /// The draws `first_i`, `first_i + 1`, ... of `step`, one for every entry of `out`; the same sites as
+    /// [`DrawTable::draw`], in less time. Past 2^64 - 1 the index starts again at 0.
+    pub fn draw_into(&self, seed: u64, step: u64, first_i: u64, out: &mut [u32]) {
+        match &self.law {
+            Law::Uniform => self.fill(seed, step, first_i, out, |n, r| column_of(n, r).0),
+            Law::Alias { cells, .. } => self.fill(seed, step, first_i, out, |n, r| pick(cells, n, r)),
+        }
+    }
+
+    /// The exact probability of `site`, as the generator's bits realise it: the number of 64-bit values that
+    /// lead to it, over 2^64, rounded once to a double. 0 for a site that the table does not have.
+    pub fn probability(&self, site: u32) -> f64 {
+        if site >= self.n_sites {
+            return 0.0;
+        }
+        match &self.law {
+            Law::Uniform => {
+                let start = |column: u32| (u128::from(column) << 64).div_ceil(u128::from(self.n_sites));
+                // `site + 1` may be n = 2^32 - 1, which still fits.
+                (start(site + 1) - start(site)) as f64 / TWO_POW_64
+            }
+            Law::Alias { probabilities, .. } => probabilities[site as usize],
+        }
+    }
+
+    /// The factor 1 / (n p) that makes the mean over draws an unbiased estimate of the mean over sites (see
+    /// the crate's documentation). 0 for a site that is never drawn, or that the table does not have.
+    #[inline]
+    pub fn inverse_weight(&self, site: u32) -> f32 {
+        match &self.law {
+            // 1 / (n p) differs from 1 by less than n / 2^64, which no f32 shows.
+            Law::Uniform if site < self.n_sites => 1.0,
+            Law::Uniform => 0.0,
+            Law::Alias { inverse_weights, .. } => inverse_weights.get(site as usize).copied().unwrap_or(0.0),
+        }
+    }
+
+    /// The number of sites, 1 to 2^32 - 1.
+    pub fn n_sites(&self) -> usize {
+        self.n_sites as usize
+    }
+
+    /// Whether all sites have the same probability, so that there is no table and every
+    /// [`DrawTable::inverse_weight`] is 1.
+    pub fn is_uniform(&self) -> bool {
+        matches!(self.law, Law::Uniform)
+    }
+
+    /// The columns, for a device that draws by itself: the alias site in the upper 32 bits, the threshold in
+    /// the lower ones (see the definition above), n of them. None for a uniform table.
+    pub fn cells(&self) -> Option<&[u64]> {
+        match &self.law {
+            Law::Uniform => None,
+            Law::Alias { cells, .. } => Some(cells),
+        }
+    }
+
+    /// The factors of [`DrawTable::inverse_weight`] for all sites, n of them. None for a uniform table.
+    pub fn inverse_weights(&self) -> Option<&[f32]> {
+        match &self.law {
+            Law::Uniform => None,
+            Law::Alias { inverse_weights, .. } => Some(inverse_weights),
+        }
+    }
+
+    #[inline]
+    fn site(&self, r: u64) -> u32 {
+        match &self.law {
+            Law::Uniform => column_of(self.n_sites, r).0,
+            Law::Alias { cells, .. } => pick(cells, self.n_sites, r),
+        }
+    }
+
+    #[inline]
+    fn fill(&self, seed: u64, step: u64, first_i: u64, out: &mut [u32], pick: impl Fn(u32, u64) -> u32) {
+        let n = self.n_sites;
+        let single = |i: u64| pick(n, rng::bits(seed, step, i));
+        let mut out = out;
+        let mut i = first_i;
+        if i % 2 == 1
+            && let Some((first, rest)) = std::mem::take(&mut out).split_first_mut()
+        {
+            *first = single(i);
+            i = i.wrapping_add(1);
+            out = rest;
+        }
+        let mut batches = out.chunks_exact_mut(2 * LANES);
+        for batch in &mut batches {
+            let pairs: [u64; LANES] = std::array::from_fn(|l| i.wrapping_add(2 * l as u64) >> 1);
+            let counters = pairs.map(|pair| rng::counter(step, pair));
+            let counters = std::array::from_fn(|j| counters.map(|words| u64::from(words[j])));
+            let [a, b, c, d] = rng::blocks(rng::words(seed), counters);
+            for (l, pair) in batch.chunks_exact_mut(2).enumerate() {
+                pair[0] = pick(n, a[l] << 32 | b[l]);
+                pair[1] = pick(n, c[l] << 32 | d[l]);
+            }
+            i = i.wrapping_add(2 * LANES as u64);
+        }
+        for site in batches.into_remainder() {
+            *site = single(i);
+            i = i.wrapping_add(1);
+        }
+    }
+}
+
+/// `n_sites` as a number that tables can work with.
+pub(crate) fn checked_count(n_sites: usize) -> Result<u32, SamplingError> {
+    match u32::try_from(n_sites) {
+        Ok(0) => Err(SamplingError::NoSites),
+        Ok(n) => Ok(n),
+        Err(_) => Err(SamplingError::TooManySites { n_sites }),
+    }
+}
+
+/// The column that `r` falls into and how far, in 2^-32 columns.
+#[inline(always)]
+fn column_of(n: u32, r: u64) -> (u32, u32) {
+    let n = u64::from(n);
+    let m = (r >> 32) * n + (((r & (FULL - 1)) * n) >> 32);
+    ((m >> 32) as u32, m as u32)
+}
+
+#[inline(always)]
+fn pick(cells: &[u64], n: u32, r: u64) -> u32 {
+    let (column, within) = column_of(n, r);
+    let cell = cells[column as usize];
+    // Which side of the threshold is as good as random: a branch would be mispredicted.
+    std::hint::select_unpredictable(within < cell as u32, column, (cell >> 32) as u32)
+}
+
+fn cell(threshold: u64, alias: usize) -> u64 {
+    (alias as u64) << 32 | threshold
+}
+
+/// What each site gets of the n columns, in units of 2^-32 columns: at least 1 where the weight is positive,
+/// n 2^32 in total.
+///
+/// The weights are first written as integers relative to the heaviest (62 bits), so that their sum is exact
+/// and rounding enters only once a site. There a positive weight too small for 62 bits is 1.
+fn shares(n_sites: u32, most: f64, weight: impl Fn(usize) -> f64) -> Vec<u64> {
+    let relative = |site| match weight(site) {
+        w if w > 0.0 => ((w / most * TWO_POW_62) as u64).max(1),
+        _ => 0,
+    };
+    let mut shares: Vec<u64> = (0..n_sites as usize).map(relative).collect();
+    let total: u128 = shares.iter().map(|&share| u128::from(share)).sum();
+    let capacity = u64::from(n_sites) << 32;
+    let scale = capacity as f64 / total as f64;
+    let (mut given, mut n_positive, mut heaviest) = (0i128, 0u64, (0usize, 0u64));
+    for (site, share) in shares.iter_mut().enumerate().filter(|(_, share)| **share > 0) {
+        *share = ((*share as f64 * scale) as u64).max(1);
+        given += i128::from(*share);
+        n_positive += 1;
+        if *share > heaviest.1 {
+            heaviest = (site, *share);
+        }
+    }
+    // Rounding down leaves less than one unit a site, rounding up to 1 takes less than one a site.
+    let left = i128::from(capacity) - given;
+    if left < 0 {
+        // The heaviest site has at least a whole column, 2^32 units: more than there are sites.
+        shares[heaviest.0] = heaviest.1.saturating_sub(left.unsigned_abs() as u64);
+    } else {
+        let (each, extra) = (left as u64 / n_positive, left as u64 % n_positive);
+        let positive = shares.iter_mut().filter(|share| **share > 0);
+        for (k, share) in positive.enumerate() {
+            *share += each + u64::from((k as u64) < extra);
+        }
+    }
+    shares
+}
+
+/// Distributes the shares over the columns. Light sites (less than a column) and heavy ones (more) are each
+/// visited once, in order: a light site's column is topped up by the current heavy site; once that has less
+/// than a column left, it is light itself and the next heavy site tops it up. As the shares sum to exactly n
+/// columns, both run out together.
+fn fill_columns(shares: &[u64]) -> Vec<u64> {
+    let mut cells: Vec<u64> = (0..shares.len()).map(|site| cell(0, site)).collect();
+    let mut lights = shares.iter().enumerate().filter(|&(_, &share)| share < FULL);
+    let mut heavies = shares.iter().enumerate().filter(|&(_, &share)| share > FULL);
+    let Some((mut heavy, &first)) = heavies.next() else { return cells };
+    let mut left = first;
+    loop {
+        if left > FULL {
+            let Some((light, &share)) = lights.next() else { break };
+            cells[light] = cell(share, heavy);
+            left -= FULL - share;
+        } else {
+            let Some((next, &share)) = heavies.next() else { break };
+            if left < FULL {
+                cells[heavy] = cell(left, next);
+            }
+            left = share - (FULL - left);
+            heavy = next;
+        }
+    }
+    cells
+}
+
+/// The exact probability of every site: the number of 64-bit values r with [`pick`] = site, over 2^64.
+///
+/// Column c takes the r from ceil(c 2^64 / n) on, its alias those from ceil((c 2^64 + T 2^32) / n) on. With
+/// c 2^64 = q n + rest, carried from column to column, only 64-bit divisions are left.
+fn probabilities(cells: &[u64], shares: Vec<u64>, n_sites: u32) -> Vec<f64> {
+    let n = u64::from(n_sites);
+    // 2^64 = whole n + part; a table that is not uniform has at least two sites, so `whole` fits.
+    let whole = ((1u128 << 64) / u128::from(n)) as u64;
+    let part = ((1u128 << 64) % u128::from(n)) as u64;
+    // The only site with weight has all 2^64 values, one more than its counter can tell.
+    let only = shares.iter().position(|&share| share == n << 32);
+    // The shares are used up: their memory holds the counts, and then the probabilities.
+    let mut counts = shares;
+    counts.fill(0);
+    let mut rest = 0;
+    for (column, &cell) in cells.iter().enumerate() {
+        let (threshold, alias) = (cell & (FULL - 1), (cell >> 32) as usize);
+        let (next, carry) = if rest + part >= n { (rest + part - n, 1) } else { (rest + part, 0) };
+        let start = u64::from(rest > 0);
+        let end = whole + carry + u64::from(next > 0);
+        let middle = if alias == column { start } else { (rest + (threshold << 32)).div_ceil(n) };
+        counts[column] = counts[column].wrapping_add(middle - start);
+        counts[alias] = counts[alias].wrapping_add(end - middle);
+        rest = next;
+    }
+    let mut probabilities: Vec<f64> = counts.into_iter().map(|count| count as f64 / TWO_POW_64).collect();
+    if let Some(site) = only {
+        probabilities[site] = 1.0;
+    }
+    probabilities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights of every kind: zero, tiny, ordinary, huge.
+    fn mixed_weights(n: usize) -> Vec<f64> {
+        let weight = |site: usize| match site % 7 {
+            0 => 0.0,
+            1 => 1e-300,
+            2 => 0.1,
+            3 => site as f64,
+            _ => 1.0 + (site * site % 97) as f64 / 10.0,
+        };
+        (0..n).map(weight).collect()
+    }
+
+    fn table(weights: &[f64]) -> DrawTable {
+        DrawTable::from_weights(weights).unwrap()
+    }
+
+    #[test]
+    fn shares_fill_the_columns_exactly() {
+        for n in [2, 3, 5, 64, 1000, 54_321] {
+            let mut weights = mixed_weights(n);
+            weights[n - 1] = 3.7;
+            let most = weights.iter().copied().fold(0.0, f64::max);
+            let shares = shares(n as u32, most, |site| weights[site]);
+            assert_eq!(shares.iter().map(|&s| u128::from(s)).sum::<u128>(), (n as u128) << 32);
+            assert!(weights.iter().zip(&shares).all(|(&w, &s)| (w > 0.0) == (s > 0)));
+
+            let mut filled = vec![0u64; n];
+            for (column, &cell) in fill_columns(&shares).iter().enumerate() {
+                filled[column] += cell & (FULL - 1);
+                filled[(cell >> 32) as usize] += FULL - (cell & (FULL - 1));
+            }
+            assert_eq!(filled, shares, "{n} sites");
+        }
+    }
+
+    #[test]
+    fn more_tiny_weights_than_the_rounding_leaves_are_paid_by_the_heaviest() {
+        let mut weights = vec![f64::MIN_POSITIVE; 1000];
+        weights[400] = f64::MAX;
+        let shares = shares(1000, f64::MAX, |site| weights[site]);
+        assert_eq!(shares[400], (1000 << 32) - 999);
+        assert!(shares.iter().enumerate().all(|(site, &s)| site == 400 || s == 1));
+        let table = table(&weights);
+        assert!(table.probability(0) > 0.0 && table.inverse_weight(0).is_finite());
+    }
+
+    #[test]
+    fn probability_counts_the_values_that_lead_to_a_site() {
+        // The boundaries between sites, found by asking `pick`, must give the counts that `probability` uses.
+        for n in [2usize, 3, 7, 30, 1021] {
+            let mut weights = mixed_weights(n);
+            weights[0] = 0.3;
+            let table = table(&weights);
+            let mut counts = vec![0u128; n];
+            let mut start = 0u128;
+            while start < 1 << 64 {
+                let column = column_of(n as u32, start as u64).0;
+                let site = table.site(start as u64);
+                let (mut inside, mut outside) = (start, 1 << 64);
+                while outside - inside > 1 {
+                    let middle = (inside + outside) / 2;
+                    let r = middle as u64;
+                    if column_of(n as u32, r).0 == column && table.site(r) == site {
+                        inside = middle;
+                    } else {
+                        outside = middle;
+                    }
+                }
+                counts[site as usize] += outside - start;
+                start = outside;
+            }
+            for (site, &count) in counts.iter().enumerate() {
+                assert_eq!(table.probability(site as u32), count as f64 / TWO_POW_64, "site {site} of {n}");
+                assert_eq!(count > 0, weights[site] > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn columns_agree_with_128_bit_arithmetic() {
+        for n in [1, 2, 3, 764_928, u32::MAX - 1, u32::MAX] {
+            for r in [0, 1, FULL - 1, FULL, u64::MAX / 3, u64::MAX - 1, u64::MAX] {
+                let product = (u128::from(r) * u128::from(n)) >> 32;
+                assert_eq!(column_of(n, r), ((product >> 32) as u32, product as u32));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_weights_are_the_uniform_table() {
+        let uniform = DrawTable::uniform(10).unwrap();
+        assert_eq!(table(&[0.3; 10]), uniform);
+        assert!(uniform.is_uniform() && uniform.cells().is_none() && uniform.inverse_weights().is_none());
+        assert_eq!((uniform.inverse_weight(9), uniform.inverse_weight(10)), (1.0, 0.0));
+        let largest = DrawTable::uniform(u32::MAX as usize).unwrap();
+        assert_eq!(largest.probability(u32::MAX - 1) as f32, 1.0 / u32::MAX as f32);
+        assert_eq!(largest.probability(u32::MAX), 0.0);
+    }
+
+    #[test]
+    fn single_site_with_weight_takes_all_draws() {
+        let table = table(&[0.0, 0.0, 2.5, 0.0]);
+        assert_eq!((table.probability(2), table.inverse_weight(2)), (1.0, 0.25));
+        assert_eq!((table.probability(0), table.inverse_weight(0)), (0.0, 0.0));
+        assert_eq!((table.probability(4), table.inverse_weight(4)), (0.0, 0.0));
+        assert!((0..1000).all(|i| table.draw(1, 2, i) == 2));
+        assert_eq!(DrawTable::from_weights(&[1e-9]).unwrap().probability(0), 1.0);
+    }
+
+    #[test]
+    fn bad_weights_are_named() {
+        assert_eq!(DrawTable::from_weights(&[]), Err(SamplingError::NoSites));
+        assert_eq!(DrawTable::uniform(0), Err(SamplingError::NoSites));
+        assert_eq!(DrawTable::from_weights(&[0.0, 0.0]), Err(SamplingError::NoWeight));
+        for weight in [-1.0, f64::INFINITY, f64::NAN] {
+            let error = DrawTable::from_weights(&[1.0, weight]).unwrap_err();
+            assert!(matches!(error, SamplingError::BadWeight { site: 1, .. }), "{error}");
+        }
+        #[cfg(target_pointer_width = "64")]
+        assert_eq!(DrawTable::uniform(1 << 32), Err(SamplingError::TooManySites { n_sites: 1 << 32 }));
+    }
+}
