@@ -1,0 +1,138 @@
+//! Training speed beside `gemm` at the same shapes, in the same run.
+//!
+//! `cargo bench --bench training [-- --hidden 128 --layers 3 --seconds 2]` prints one row a thread count and
+//! batch: samples a second, GFLOP/s of the step (forward and backward, a multiply-add as two operations), and
+//! what `gemm` reaches on the three products of a hidden layer. `benches/pytorch.py` does the same in PyTorch.
+
+use gemm::{Parallelism, gemm};
+use inrfit::backend::cpu::Cpu;
+use inrfit::backend::{Adam, Backend, Loss, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
+use inrfit::net::{Model, NetSpec, Weights};
+use inrfit_sampling::{Sampler, Sites, Uniform};
+use std::time::Instant;
+
+fn argument(name: &str, default: f64) -> f64 {
+    let args: Vec<String> = std::env::args().collect();
+    args.windows(2).find(|w| w[0] == name).and_then(|w| w[1].parse().ok()).unwrap_or(default)
+}
+
+/// Runs `work` for about `seconds` and returns how often it ran a second, at its fastest of five slices: the
+/// machine may be shared.
+fn rate(seconds: f64, mut work: impl FnMut()) -> f64 {
+    work();
+    let mut best = 0.0f64;
+    for _ in 0..5 {
+        let (start, mut n) = (Instant::now(), 0);
+        while start.elapsed().as_secs_f64() < seconds / 5.0 {
+            work();
+            n += 1;
+        }
+        best = best.max(f64::from(n) / start.elapsed().as_secs_f64());
+    }
+    best
+}
+
+/// GFLOP/s of `gemm` on the products of one hidden layer: sums, gradients of inputs, gradients of weights.
+fn gemm_rate(batch: usize, hidden: usize, n_threads: usize, seconds: f64) -> f64 {
+    let (x, w) = (vec![0.5f32; batch * hidden], vec![0.25f32; hidden * hidden]);
+    let mut y = vec![0.0f32; batch * hidden];
+    let mut g = vec![0.0f32; hidden * hidden];
+    let parallelism = if n_threads == 1 { Parallelism::None } else { Parallelism::Rayon(n_threads) };
+    let h = hidden as isize;
+    let runs = rate(seconds, || {
+        // SAFETY: all matrices are row-major with the sizes given.
+        unsafe {
+            for (rs, cs) in [(h, 1), (1, h)] {
+                gemm(
+                    batch,
+                    hidden,
+                    hidden,
+                    y.as_mut_ptr(),
+                    1,
+                    h,
+                    false,
+                    x.as_ptr(),
+                    1,
+                    h,
+                    w.as_ptr(),
+                    cs,
+                    rs,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    parallelism,
+                );
+            }
+            gemm(
+                hidden,
+                hidden,
+                batch,
+                g.as_mut_ptr(),
+                1,
+                h,
+                false,
+                x.as_ptr(),
+                h,
+                1,
+                y.as_ptr(),
+                1,
+                h,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    });
+    runs * 6.0 * (batch * hidden * hidden) as f64 / 1e9
+}
+
+fn main() {
+    let (hidden, n_layers) = (argument("--hidden", 128.0) as usize, argument("--layers", 3.0) as usize);
+    let seconds = argument("--seconds", 2.0);
+    let shape = [192, 249, 16];
+    let axes = shape.map(|n| (0..n).map(|i| i as f32 / (n - 1) as f32 * 2.0 - 1.0).collect::<Vec<_>>());
+    let sites = SiteBlock { axes: [&axes[0], &axes[1], &axes[2]], positions: None, features: &[] };
+    let n = sites.n_sites();
+    let targets: Vec<f32> = (0..n).map(|i| (i % 97) as f32 / 97.0).collect();
+    let occupied: Vec<bool> = (0..n).map(|i| i % 10 == 0).collect();
+    let set = TrainingSet { sites, targets: &targets, occupied: &occupied };
+    let table =
+        Uniform.plan(&Sites { magnitude: &targets, occupied: &occupied }).expect("a table of these sites");
+    let model = Model::Siren { omega_first: 30.0, omega_hidden: 30.0 };
+    let spec = NetSpec { model, n_coords: 3, n_features: 0, hidden, n_layers, n_heads: 1 };
+    let weights = Weights::initial(spec, 0).expect("valid sizes");
+    println!("threads,batch,samples_per_s,gflops,gemm_gflops,share_of_gemm");
+    for n_threads in [1, 2] {
+        let cpu = Cpu::new(n_threads).expect("threads");
+        for batch in [8_192, 16_384, 32_768, 65_536, 131_072] {
+            let mut trainer = cpu.trainer(&weights, set).expect("a trainer");
+            let mut step = 0;
+            let steps = rate(seconds, || {
+                let round = Round {
+                    first_step: step,
+                    n_steps: 1,
+                    batch,
+                    seed: 0,
+                    table: Some(&table),
+                    loss: Loss { value: ValueLoss::L2, value_scale: 1.0, correct: false },
+                    schedule: Schedule { initial: 1e-4, last: 1.0, n_steps: 1 },
+                    adam: Adam::default(),
+                    rounding: None,
+                };
+                trainer.run(&round).expect("a step");
+                step += 1;
+            });
+            let samples = steps * batch as f64;
+            // Backward costs twice the forward pass, but for the layer that reads the coordinates.
+            let flops = 3 * spec.flops() - 2 * 3 * hidden;
+            let gflops = samples * flops as f64 / 1e9;
+            let reference = gemm_rate(batch, hidden, n_threads, seconds / 2.0);
+            println!("{n_threads},{batch},{samples:.0},{gflops:.1},{reference:.1},{:.3}", gflops / reference);
+        }
+    }
+}

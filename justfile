@@ -1,0 +1,21 @@
+# Everything that must hold before a commit; .ci/run does the same.
+check: fmt clippy test docs deny
+
+test:
+    cargo test --workspace
+
+fmt:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+deny:
+    cargo deny check bans licenses sources
+
+# The figures of docs/benchmarks.md that a machine without a GPU can remake.
+bench:
+    cargo bench --bench training

@@ -1,0 +1,123 @@
+//! Training and exact evaluation on the CPU.
+
+mod kernel;
+mod plan;
+mod trainer;
+
+use super::{Backend, SiteBlock, Trainer, TrainingSet};
+use crate::error::{Error, Result};
+use crate::lane::{Kernel, Level, Simd, dispatch};
+use crate::net::Weights;
+use kernel::{Scratch, TILE};
+use plan::Plan;
+use rayon::prelude::*;
+
+/// The CPU: so many threads of a pool of its own, at a lane width.
+pub struct Cpu {
+    pool: rayon::ThreadPool,
+    level: Level,
+}
+
+impl Cpu {
+    /// `n_threads` threads at the widest lanes of this processor.
+    ///
+    /// # Errors
+    /// `Argument` for no threads, `Io` where the system gives none.
+    pub fn new(n_threads: usize) -> Result<Cpu> {
+        Cpu::at_level(n_threads, Level::detect())
+    }
+
+    /// The same at a chosen width; results do not depend on it.
+    ///
+    /// # Errors
+    /// As [`Cpu::new`], and `Unsupported` where this processor lacks `level`.
+    pub fn at_level(n_threads: usize, level: Level) -> Result<Cpu> {
+        if n_threads == 0 {
+            return Err(Error::argument("no threads to run on: ask for at least one"));
+        }
+        if !Level::available().contains(&level) {
+            return Err(Error::new(
+                crate::error::ErrorKind::Unsupported,
+                format!("no {level:?} on this processor"),
+            ));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n_threads)
+            .build()
+            .map_err(|e| Error::io("starting threads", std::io::Error::other(e)))?;
+        Ok(Cpu { pool, level })
+    }
+
+    /// Lane width in use.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The threads, for other work of the same job.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+}
+
+/// Evaluates one tile of sites from `first` and writes their heads.
+struct EvaluateTile<'a> {
+    plan: &'a Plan,
+    params: &'a [f32],
+    sites: &'a SiteBlock<'a>,
+    first: usize,
+    scratch: &'a mut Scratch,
+    out: &'a mut [f32],
+}
+
+impl Kernel for EvaluateTile<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let EvaluateTile { plan, params, sites, first, scratch, out } = self;
+        let (n_heads, k) = (plan.spec.n_heads, plan.spec.n_features);
+        let n = out.len() / n_heads;
+        for p in 0..n {
+            let i = first + p;
+            scratch.set_inputs(p, sites.coords(i), &sites.features[i * k..(i + 1) * k]);
+        }
+        kernel::forward::<S, false>(s, plan, params, scratch, n);
+        for (p, out) in out.chunks_exact_mut(n_heads).enumerate() {
+            for (h, out) in out.iter_mut().enumerate() {
+                *out = scratch.head(plan, p, h);
+            }
+        }
+    }
+}
+
+impl Backend for Cpu {
+    fn name(&self) -> &str {
+        "cpu"
+    }
+
+    fn trainer<'a>(&'a self, weights: &Weights, set: TrainingSet<'a>) -> Result<Box<dyn Trainer + 'a>> {
+        Ok(Box::new(trainer::CpuTrainer::new(self, weights, set)?))
+    }
+
+    fn evaluate(&self, weights: &Weights, sites: &SiteBlock<'_>, out: &mut [f32]) -> Result<()> {
+        let plan = Plan::new(weights.spec());
+        let n_heads = plan.spec.n_heads;
+        let n = sites.n_sites();
+        if out.len() != n * n_heads || sites.features.len() != n * plan.spec.n_features {
+            return Err(Error::argument("sites, features and outputs do not belong together"));
+        }
+        let params = plan.pack(weights);
+        self.pool.install(|| {
+            out.par_chunks_mut(TILE * n_heads).enumerate().for_each_init(
+                || Scratch::new(&plan),
+                |scratch, (tile, out)| {
+                    let (plan, params) = (&plan, &params[..]);
+                    dispatch(
+                        self.level,
+                        EvaluateTile { plan, params, sites, first: tile * TILE, scratch, out },
+                    );
+                },
+            );
+        });
+        Ok(())
+    }
+}

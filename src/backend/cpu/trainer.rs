@@ -1,0 +1,242 @@
+//! Steps on the CPU: tiles in parallel, gradients summed in a fixed order.
+
+use super::Cpu;
+use super::kernel::{self, Goal, Scratch, TILE};
+use super::plan::Plan;
+use crate::backend::{Adam, Round, Trainer, TrainingSet};
+use crate::error::{Error, Result};
+use crate::lane::{Kernel, Simd, dispatch};
+use crate::net::{Weights, tensors};
+use rayon::prelude::*;
+
+/// A batch is cut into this many groups of tiles at most. A group sums its tiles in order, and the groups are
+/// summed in order, so the number of threads changes nothing; more groups feed more threads and cost memory.
+const MAX_GROUPS: usize = 32;
+
+/// Parameters that one task of the optimiser handles.
+const CHUNK: usize = 2048;
+
+/// One group's own buffers.
+struct Group {
+    scratch: Scratch,
+    gradient: Vec<f32>,
+    goals: Vec<Goal>,
+    sites: Vec<u32>,
+    loss: f64,
+}
+
+pub struct CpuTrainer<'a> {
+    cpu: &'a Cpu,
+    plan: Plan,
+    set: TrainingSet<'a>,
+    groups: Vec<Group>,
+    /// Panels: unrounded, as the passes see them, and transposed.
+    params: Vec<f32>,
+    effective: Vec<f32>,
+    transposed: Vec<f32>,
+    moment1: Vec<f32>,
+    moment2: Vec<f32>,
+    /// Number of the tensor that each panel value belongs to.
+    tensor_of: Vec<u16>,
+    n_updates: u64,
+}
+
+impl<'a> CpuTrainer<'a> {
+    pub fn new(cpu: &'a Cpu, weights: &Weights, set: TrainingSet<'a>) -> Result<Self> {
+        let plan = Plan::new(weights.spec());
+        let n = set.sites.n_sites();
+        if n == 0
+            || set.targets.len() != n
+            || set.occupied.len() != n
+            || set.sites.features.len() != n * plan.spec.n_features
+        {
+            return Err(Error::argument("sites, features, targets and occupancy do not belong together"));
+        }
+        let params = plan.pack(weights);
+        let positions = plan.positions();
+        let mut tensor_of = vec![0u16; plan.n_params];
+        for (i, t) in tensors(&plan.spec).iter().enumerate() {
+            for at in &positions[t.range()] {
+                tensor_of[*at as usize] = i as u16;
+            }
+        }
+        Ok(CpuTrainer {
+            cpu,
+            set,
+            groups: Vec::new(),
+            effective: params.clone(),
+            transposed: vec![0.0; plan.n_transposed],
+            moment1: vec![0.0; plan.n_params],
+            moment2: vec![0.0; plan.n_params],
+            tensor_of,
+            params,
+            n_updates: 0,
+            plan,
+        })
+    }
+
+    /// Rounds the parameters where asked, and lays out what the passes read.
+    fn prepare(&mut self, rounding: Option<&[f32]>) {
+        match rounding {
+            None => self.effective.copy_from_slice(&self.params),
+            Some(steps) => {
+                for ((e, &w), &t) in self.effective.iter_mut().zip(&self.params).zip(&self.tensor_of) {
+                    let step = steps[usize::from(t)];
+                    *e = (w / step).round_ties_even() * step;
+                }
+            }
+        }
+        for layer in 0..self.plan.layers.len() {
+            if let Some(at) = self.plan.layers[layer].transposed {
+                self.plan.transpose(layer, &self.effective, &mut self.transposed[at..]);
+            }
+        }
+    }
+}
+
+/// A group's share of a step.
+struct Pass<'a> {
+    plan: &'a Plan,
+    set: &'a TrainingSet<'a>,
+    round: &'a Round<'a>,
+    step: u64,
+    batch: usize,
+    params: &'a [f32],
+    transposed: &'a [f32],
+    group: &'a mut Group,
+    /// First and last draw.
+    draws: std::ops::Range<usize>,
+}
+
+impl Kernel for Pass<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Pass { plan, set, round, step, batch, params, transposed, group, draws } = self;
+        let k = plan.spec.n_features;
+        group.gradient.fill(0.0);
+        group.loss = 0.0;
+        let share = 1.0 / batch as f32;
+        for first in draws.clone().step_by(TILE) {
+            let n = TILE.min(draws.end - first);
+            match round.table {
+                Some(table) => table.draw_into(round.seed, step, first as u64, &mut group.sites[..n]),
+                None => group.sites.iter_mut().zip(first as u32..).for_each(|(s, i)| *s = i),
+            }
+            for p in 0..n {
+                let site = group.sites[p] as usize;
+                let features = &set.sites.features[site * k..(site + 1) * k];
+                group.scratch.set_inputs(p, set.sites.coords(site), features);
+                let weight = match round.table {
+                    Some(table) if round.loss.correct => table.inverse_weight(site as u32) * share,
+                    _ => share,
+                };
+                group.goals[p] = Goal { target: set.targets[site], occupied: set.occupied[site], weight };
+            }
+            kernel::forward::<S, true>(s, plan, params, &mut group.scratch, n);
+            group.loss += kernel::heads(s, plan, &round.loss, &mut group.scratch, &group.goals[..n]);
+            kernel::backward(s, plan, transposed, &mut group.scratch, n, &mut group.gradient);
+        }
+    }
+}
+
+/// One chunk of the optimiser: sums the groups' gradients and moves the parameters.
+fn update(
+    first: usize,
+    params: &mut [f32],
+    moment1: &mut [f32],
+    moment2: &mut [f32],
+    groups: &[Group],
+    adam: &Adam,
+    rate: f32,
+    root2: f32,
+) {
+    for i in 0..params.len() {
+        let mut g = 0.0;
+        for group in groups {
+            g += group.gradient[first + i];
+        }
+        let m = adam.beta1 * moment1[i] + (1.0 - adam.beta1) * g;
+        let v = adam.beta2 * moment2[i] + (1.0 - adam.beta2) * (g * g);
+        moment1[i] = m;
+        moment2[i] = v;
+        params[i] -= rate * m / (v.sqrt() * root2 + adam.epsilon);
+    }
+}
+
+/// `base^n` by squaring: basic operations only, so the same everywhere.
+fn power(base: f64, mut n: u64) -> f64 {
+    let (mut result, mut square) = (1.0, base);
+    while n > 0 {
+        if n & 1 == 1 {
+            result *= square;
+        }
+        square *= square;
+        n >>= 1;
+    }
+    result
+}
+
+impl Trainer for CpuTrainer<'_> {
+    fn run(&mut self, round: &Round<'_>) -> Result<f64> {
+        let n_sites = self.set.sites.n_sites();
+        let batch = if round.table.is_some() { round.batch } else { n_sites };
+        if batch == 0 || round.table.is_some_and(|t| t.n_sites() != n_sites) {
+            return Err(Error::argument("an empty batch, or a draw table of other sites"));
+        }
+        let n_tiles = batch.div_ceil(TILE);
+        let n_groups = n_tiles.min(MAX_GROUPS);
+        while self.groups.len() < n_groups {
+            self.groups.push(Group {
+                scratch: Scratch::new(&self.plan),
+                gradient: vec![0.0; self.plan.n_params],
+                goals: vec![Goal::default(); TILE],
+                sites: vec![0; TILE],
+                loss: 0.0,
+            });
+        }
+        let mut total = 0.0;
+        for step in round.first_step..round.first_step + round.n_steps {
+            self.prepare(round.rounding);
+            self.n_updates += 1;
+            let (plan, set, cpu) = (&self.plan, &self.set, self.cpu);
+            let (params, transposed) = (&self.effective, &self.transposed);
+            let groups = &mut self.groups[..n_groups];
+            let correction1 = (1.0 - power(f64::from(round.adam.beta1), self.n_updates)) as f32;
+            let correction2 = (1.0 - power(f64::from(round.adam.beta2), self.n_updates)) as f32;
+            let rate = round.schedule.rate(step) / correction1;
+            let root2 = 1.0 / correction2.sqrt();
+            let (moment1, moment2) = (&mut self.moment1, &mut self.moment2);
+            let unrounded = &mut self.params;
+            cpu.pool.install(|| {
+                groups.par_iter_mut().enumerate().for_each(|(g, group)| {
+                    let tile = |g: usize| (g * n_tiles / n_groups * TILE).min(batch);
+                    let draws = tile(g)..tile(g + 1);
+                    dispatch(
+                        cpu.level,
+                        Pass { plan, set, round, step, batch, params, transposed, group, draws },
+                    );
+                });
+                let groups = &*groups;
+                unrounded
+                    .par_chunks_mut(CHUNK)
+                    .zip(moment1.par_chunks_mut(CHUNK))
+                    .zip(moment2.par_chunks_mut(CHUNK))
+                    .enumerate()
+                    .for_each(|(i, ((p, m), v))| {
+                        update(i * CHUNK, p, m, v, groups, &round.adam, rate, root2)
+                    });
+            });
+            total += groups.iter().map(|g| g.loss).sum::<f64>();
+        }
+        Ok(total / round.n_steps.max(1) as f64)
+    }
+
+    fn weights(&self) -> Result<Weights> {
+        Weights::new(self.plan.spec, self.plan.unpack(&self.params))
+    }
+
+    fn curvature(&self) -> Result<Vec<f32>> {
+        Ok(self.plan.unpack(&self.moment2))
+    }
+}

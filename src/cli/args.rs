@@ -1,0 +1,220 @@
+//! Arguments as typed, and what they ask of the library.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, FromArgMatches};
+use inrfit::error::{Error, Result};
+use inrfit::settings::{Bits, DeviceRequest, Mode, ModelKind, Preset, Sampling, Settings};
+use inrfit::tile::MAX_DEFAULT_TILE_VOXELS;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Threads to run on.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Threads {
+    /// Threads to run on; the bytes do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Threads {
+    /// The number asked for, else one a core.
+    pub fn resolve(self) -> usize {
+        let cores = || std::thread::available_parallelism().ok();
+        self.threads.or_else(cores).map_or(1, NonZeroUsize::get)
+    }
+}
+
+/// What is said, and to whom.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Talk {
+    /// Print one JSON object a line on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing but errors and what --json asks for
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl Talk {
+    /// Whether lines for people are wanted.
+    pub fn is_human(self) -> bool {
+        !self.json && !self.quiet
+    }
+}
+
+/// How to fit.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+#[command(next_help_heading = "Fit")]
+pub struct FitArgs {
+    /// Which layers a file has: field = the weights of the network alone [default: field]
+    #[arg(long, value_name = "MODE", value_parser = one_of::<Mode>(Mode::NAMES), hide_possible_values = true)]
+    mode: Option<Mode>,
+    /// Where settings come from that are not given: default, or paper-siren = SIREN as published (one head, full
+    /// batch, 128 units, weights in float32; takes long) [default: default]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Preset>(Preset::NAMES), hide_possible_values = true)]
+    preset: Option<Preset>,
+    /// Family of the network: siren [default: siren]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<ModelKind>(ModelKind::NAMES), hide_possible_values = true)]
+    model: Option<ModelKind>,
+    /// Units of a hidden layer [default: as many as the fullest tile is worth]
+    #[arg(long, value_name = "N")]
+    hidden: Option<NonZeroUsize>,
+    /// Hidden layers [default: 3]
+    #[arg(long, value_name = "N")]
+    layers: Option<NonZeroUsize>,
+    /// Outputs: 1 = the value, 2 = occupancy and value [default: 2]
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    heads: Option<u8>,
+    /// Voxels a step trains on: uniform, importance[:epsilon], balanced[:share of occupied ones], or full = all of
+    /// them [default: balanced:0.3]
+    #[arg(long, value_name = "NAME")]
+    sampler: Option<Sampling>,
+    /// Weight each drawn voxel by its inverse probability, so that the loss is that of all voxels
+    #[arg(long)]
+    correct: bool,
+    /// Bits of a weight: 2 to 16, float = 32 and no rounding, auto = shared out over the layers [default: auto]
+    #[arg(long, value_name = "BITS")]
+    bits: Option<Bits>,
+    /// Training steps a tile [default: 8500]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Voxels a step [default: 8192]
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroUsize>,
+    /// Learning rate of the first step [default: 0.001]
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f32>,
+    /// Train each event for this long at most; the bytes then differ from run to run
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    time_limit: Option<Duration>,
+    #[arg(long, value_name = "A,B,C", value_parser = tile, help = tile_help())]
+    tile: Option<[usize; 3]>,
+    /// Seed of starting weights and draws [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Where to fit: auto, cpu or cuda [default: auto]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<DeviceRequest>(DeviceRequest::NAMES), hide_possible_values = true)]
+    device: Option<DeviceRequest>,
+}
+
+impl FitArgs {
+    /// The settings that these arguments ask for: the only place where options become settings.
+    pub fn settings(&self) -> Settings {
+        let default = Settings::default();
+        Settings {
+            mode: self.mode.unwrap_or(default.mode),
+            preset: self.preset.unwrap_or(default.preset),
+            model: self.model.unwrap_or(default.model),
+            hidden: self.hidden.map(NonZeroUsize::get),
+            n_layers: self.layers.map(NonZeroUsize::get),
+            n_heads: self.heads.map(usize::from),
+            sampling: self.sampler,
+            correct: self.correct,
+            bits: self.bits,
+            n_steps: self.steps,
+            batch: self.batch.map(NonZeroUsize::get),
+            learning_rate: self.learning_rate,
+            tile: self.tile,
+            seed: self.seed.unwrap_or(default.seed),
+            time_limit: self.time_limit,
+            device: self.device.unwrap_or(default.device),
+        }
+    }
+
+    /// Reads `hidden=96,bits=5,correct`: the options' names without their dashes. `default` stands for none.
+    ///
+    /// # Errors
+    /// `Argument`, naming the setting.
+    pub fn from_spec(spec: &str) -> Result<FitArgs> {
+        if spec.trim() == "default" {
+            return Ok(FitArgs::default());
+        }
+        let empty = clap::Command::new("settings").no_binary_name(true).disable_help_flag(true);
+        let words = spec.split(',').map(|word| format!("--{}", word.trim()));
+        FitArgs::augment_args(empty)
+            .try_get_matches_from(words)
+            .and_then(|matches| FitArgs::from_arg_matches(&matches))
+            .map_err(|e| {
+                let text = e.to_string();
+                let first: Vec<&str> = text.lines().map(str::trim).take_while(|l| !l.is_empty()).collect();
+                let reason = first.join(" ");
+                Error::argument(format!("settings '{spec}': {}", reason.trim_start_matches("error: ")))
+            })
+    }
+}
+
+/// One of `names`.
+fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = Error> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    let value = text.parse::<f64>().ok().filter(|s| *s > 0.0);
+    value
+        .and_then(|s| Duration::try_from_secs_f64(s).ok())
+        .ok_or_else(|| Error::argument("not a positive number of seconds"))
+}
+
+fn tile_help() -> String {
+    format!(
+        "Largest extents of a tile, in voxels: A,B,C or AxBxC; tiles are fitted one by one [default: as few tiles as \
+         hold at most {MAX_DEFAULT_TILE_VOXELS} voxels each]"
+    )
+}
+
+fn tile(text: &str) -> Result<[usize; 3]> {
+    let extents: Option<Vec<usize>> =
+        text.split([',', 'x']).map(|n| n.trim().parse().ok().filter(|n| *n > 0)).collect();
+    extents
+        .and_then(|e| e.try_into().ok())
+        .ok_or_else(|| Error::argument("not three positive numbers such as 192,249,16 or 192x249x16"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_given_means_the_defaults() {
+        assert_eq!(FitArgs::default().settings(), Settings::default());
+        assert_eq!(FitArgs::from_spec("default").unwrap(), FitArgs::default());
+    }
+
+    #[test]
+    fn a_spec_has_the_names_of_the_options() {
+        let args = FitArgs::from_spec(
+            "hidden=96, bits=5,steps=2000,sampler=importance:0.2,correct,tile=64x32x16,learning-rate=2e-3,heads=1",
+        );
+        let settings = args.unwrap().settings();
+        assert_eq!(settings.hidden, Some(96));
+        assert_eq!(settings.bits, Some(Bits::Fixed(5)));
+        assert_eq!(settings.n_steps, Some(2000));
+        assert_eq!(settings.sampling.unwrap().to_string(), "importance:0.2");
+        assert!(settings.correct);
+        assert_eq!(settings.tile, Some([64, 32, 16]));
+        assert_eq!(settings.learning_rate, Some(2e-3));
+        assert_eq!(settings.n_heads, Some(1));
+    }
+
+    #[test]
+    fn a_wrong_spec_is_named_in_one_line() {
+        for (spec, named) in [
+            ("width=3", "--width"),
+            ("hidden=0", "--hidden"),
+            ("mode=exact", "field"),
+            ("hidden=3,,bits=5", "--"),
+            ("tile=3x4", "192x249x16"),
+            ("time-limit=-1", "seconds"),
+            ("bits=1", "2 to 16"),
+            ("help", "--help"),
+        ] {
+            let text = FitArgs::from_spec(spec).unwrap_err().to_string();
+            assert!(text.contains(named) && text.starts_with("settings '"), "{text}");
+            assert!(!text.contains('\n') && !text.contains("error:"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `inrfit demo`
+
+use super::Exit;
+use super::args::Threads;
+use super::files::{check_output, read_compressed, write_bytes};
+use super::inside::NO_LIMITS;
+use super::output::{Out, digits, extents};
+use super::progress::Bar;
+use clap::Args;
+use inrfit::codec::{InrCodec, Silent};
+use inrfit::error::{Error, Result};
+use inrfit::event::Event;
+use inrfit::io::write_event;
+use inrfit::metrics::{Metrics, default_peak};
+use inrfit::settings::Settings;
+use inrfit::synth::SynthSettings;
+use inrfit_figures::{EventView, Format};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Make a synthetic event, compress it, decompress it, and tell how it went
+///
+/// Writes event.npy, event.npy.inrfit, decoded.npy and event.png (one layer: true, decoded, difference) into a
+/// folder. Half a minute on two cores: the event is smaller and the fit shorter than usual.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  inrfit demo\n  inrfit demo -o elsewhere --steps 500 --seed 3")]
+pub struct Demo {
+    /// Folder to write into; made where it does not exist
+    #[arg(short, long, value_name = "FOLDER", default_value = "inrfit-demo")]
+    output: PathBuf,
+    /// Replace existing files
+    #[arg(short, long)]
+    force: bool,
+    /// Training steps
+    #[arg(long, value_name = "N", default_value_t = N_STEPS)]
+    steps: u64,
+    /// Seed of the event and of the fit
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Twenty seconds on two cores for an event of [`SHAPE`], and more than half of what `compress` takes by default.
+const N_STEPS: u64 = 5000;
+/// A quarter of a wedge.
+const SHAPE: [usize; 3] = [96, 125, 16];
+
+/// Runs the command.
+///
+/// # Errors
+/// `Argument` where files exist already; whatever compressing, decoding or writing refuses.
+pub fn run(args: &Demo, out: &mut Out) -> Result<Exit> {
+    let file = |name: &str| args.output.join(name);
+    let (original, packed, decoded) = (file("event.npy"), file("event.npy.inrfit"), file("decoded.npy"));
+    let picture = file("event.png");
+    std::fs::create_dir_all(&args.output).map_err(|e| Error::io(args.output.display(), e))?;
+    for path in [&original, &packed, &decoded, &picture] {
+        check_output(path, args.force)?;
+    }
+    let event = SynthSettings { shape: SHAPE, seed: args.seed, ..SynthSettings::default() }.generate()?;
+    out.line(&format!(
+        "made      an event of synthetic tracks: {} {}, {} bytes",
+        extents(event.shape()),
+        event.dtype().name(),
+        event.raw_bytes()
+    ))?;
+    let n_threads = args.threads.resolve();
+    let settings = Settings { n_steps: Some(args.steps), seed: args.seed, ..Settings::default() };
+    let codec = InrCodec { settings, limits: NO_LIMITS, n_threads };
+    let bar = Bar::new("demo", true);
+    let start = Instant::now();
+    let compressed = codec.compress(&event, &bar)?;
+    let encode_seconds = start.elapsed().as_secs_f64();
+    drop(bar);
+    write_event(&original, &event, args.force)?;
+    write_bytes(&packed, &compressed.bytes, args.force)?;
+    out.line(&format!("wrote     {}", original.display()))?;
+    out.line(&format!(
+        "packed    {}: {} bytes, {} weights, {} steps in {encode_seconds:.1} s on {n_threads} threads",
+        packed.display(),
+        compressed.bytes.len(),
+        compressed.report.n_weights,
+        args.steps,
+    ))?;
+    let bytes = read_compressed(&packed)?;
+    let start = Instant::now();
+    let back = codec.decompress(&bytes, &Silent)?;
+    let decode_seconds = start.elapsed().as_secs_f64();
+    write_event(&decoded, &back, args.force)?;
+    out.line(&format!("decoded   {}: in {decode_seconds:.2} s", decoded.display()))?;
+    let layer = fullest_layer(&event);
+    write_bytes(&picture, &draw(&event, &back, layer)?, args.force)?;
+    out.line(&format!("drew      {}: layer {layer}, true, decoded and difference", picture.display()))?;
+    out.line("")?;
+    let metrics = Metrics::compare(&event, &back, default_peak(&event))?;
+    let ratio = event.raw_bytes() as f64 / bytes.len() as f64;
+    for line in figures(ratio, &metrics) {
+        out.line(&line)?;
+    }
+    out.line("")?;
+    out.line(&format!(
+        "This was short on purpose: {} steps on a quarter of a wedge. `inrfit compress` trains longer and comes closer.",
+        args.steps,
+    ))?;
+    Ok(Exit::Done)
+}
+
+/// The figures, each with what it means.
+fn figures(ratio: f64, m: &Metrics) -> Vec<String> {
+    let rows = [
+        ("ratio", ratio, "bytes of the samples / bytes of the file"),
+        ("log-MAE", m.log_mae, "mean |difference| of log2(ADC + 1), over all voxels"),
+        ("MSE", m.mse, "mean squared difference, ADC^2"),
+        ("PSNR", m.psnr_db, "10 log10(peak^2 / MSE), dB"),
+        ("precision", m.precision, "share of the voxels decoded as nonzero that are nonzero"),
+        ("recall", m.recall, "share of the nonzero voxels that are decoded as nonzero"),
+        ("max error", m.max_error, "largest |difference|, ADC: this mode keeps no bound"),
+        ("occupancy", m.occupancy, "share of the voxels that are nonzero"),
+    ];
+    rows.iter().map(|(name, value, meaning)| format!("{name:<10} {:>8}  {meaning}", digits(*value))).collect()
+}
+
+/// The layer with the most occupied voxels, across the last axis.
+fn fullest_layer(event: &Event) -> usize {
+    let n_layers = event.shape()[2];
+    let mut counts = vec![0usize; n_layers];
+    for i in (0..event.n_voxels()).filter(|&i| event.samples().get(i) != 0.0) {
+        counts[i % n_layers] += 1;
+    }
+    // The first of equals.
+    (0..n_layers).rev().max_by_key(|&layer| counts[layer]).unwrap_or(0)
+}
+
+fn draw(event: &Event, decoded: &Event, layer: usize) -> Result<Vec<u8>> {
+    let values = |e: &Event| (0..e.n_voxels()).map(|i| e.samples().get(i) as f32).collect::<Vec<f32>>();
+    let (original, decoded) = (values(event), values(decoded));
+    let mut view = EventView::new(event.shape(), &original, &decoded, layer);
+    view.title = format!("Synthetic event, layer {layer}: true, decoded, difference");
+    view.render(Format::Png).map_err(|e| Error::argument(format!("the picture: {e}")))
+}

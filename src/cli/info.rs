@@ -1,0 +1,235 @@
+//! `inrfit info`
+
+use super::Exit;
+use super::files::read_compressed;
+use super::inside::{Inside, record_bytes, record_name};
+use super::output::{Out, digits, extents, table};
+use super::report::json;
+use clap::Args;
+use inrfit::codec::Layers;
+use inrfit::container::Record;
+use inrfit::domain::Transform;
+use inrfit::error::Result;
+use inrfit::net::{Model, NetSpec};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Show what a compressed event holds
+///
+/// Reads the records of the file and checks their checksums; decodes nothing. Offsets and sizes are in bytes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  inrfit info event.npy.inrfit\n  inrfit info event.npy.inrfit --json | jq .network"
+)]
+pub struct Info {
+    /// Compressed event
+    #[arg(value_name = "INPUT")]
+    input: PathBuf,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is told of a file.
+#[derive(Debug, Serialize)]
+struct Description {
+    input: String,
+    version: u8,
+    mode: &'static str,
+    shape: [usize; 3],
+    dtype: &'static str,
+    raw_bytes: u64,
+    bytes: usize,
+    ratio: f64,
+    /// Lowest and highest nonzero sample.
+    range: [f64; 2],
+    peak: f64,
+    device: &'static str,
+    tiles: Tiles,
+    network: Option<Network>,
+    coordinates: Option<Coordinates>,
+    transform: Option<Value>,
+    n_weights: u64,
+    layers: Layers,
+    records: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tiles {
+    n: usize,
+    counts: [usize; 3],
+    largest: [usize; 3],
+}
+
+#[derive(Debug, Serialize)]
+struct Network {
+    model: &'static str,
+    hidden: usize,
+    layers: usize,
+    heads: usize,
+    features: usize,
+    n_weights: usize,
+    omega_first: f32,
+    omega_hidden: f32,
+}
+
+#[derive(Debug, Serialize)]
+struct Coordinates {
+    lo: [f32; 3],
+    hi: [f32; 3],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "name", rename_all = "lowercase")]
+enum Value {
+    Log2 { unit: f32, center: f32, scale: f32 },
+    Ln { offset: f32, scale: f32, cut: f32 },
+}
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: u8,
+    offset: u64,
+    bytes: u64,
+}
+
+/// Records listed for people before the rest is summed up.
+const N_LISTED: usize = 24;
+
+/// Runs the command.
+///
+/// # Errors
+/// With the file's name: `Io`, `Corrupt`, `Truncated`, `Unsupported`.
+pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
+    let bytes = read_compressed(&args.input)?;
+    let inside = Inside::read(&bytes).map_err(|e| e.context(args.input.display()))?;
+    let description = Description::new(args.input.display().to_string(), bytes.len(), &inside);
+    if args.json {
+        out.line(&json(&description)?)?;
+    } else {
+        for line in description.lines() {
+            out.line(&line)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+impl Description {
+    fn new(input: String, n_bytes: usize, inside: &Inside<'_>) -> Description {
+        let header = &inside.contents.header;
+        let network = inside.contents.network;
+        // Nothing is decoded, so the header's word is taken for sizes that no memory holds.
+        let extent = header.shape.iter().fold(1u64, |n, &e| n.saturating_mul(e as u64));
+        let raw_bytes = extent.saturating_mul(header.dtype.n_bytes() as u64);
+        Description {
+            input,
+            version: inside.version,
+            mode: inside.mode(),
+            shape: header.shape,
+            dtype: header.dtype.name(),
+            raw_bytes,
+            bytes: n_bytes,
+            ratio: raw_bytes as f64 / n_bytes as f64,
+            range: [header.range.0, header.range.1],
+            peak: header.peak,
+            device: inside.device(),
+            tiles: Tiles {
+                n: inside.contents.grid.n_tiles(),
+                counts: header.tile_counts,
+                largest: [0, 1, 2].map(|a| header.shape[a].div_ceil(header.tile_counts[a].max(1))),
+            },
+            network: network.map(|n| Network::new(&n.spec)),
+            coordinates: network.map(|n| Coordinates { lo: n.coords.lo, hi: n.coords.hi }),
+            transform: network.map(|n| match n.transform {
+                Transform::Log2 { unit, center, scale } => Value::Log2 { unit, center, scale },
+                Transform::Ln { offset, scale, cut } => Value::Ln { offset, scale, cut },
+            }),
+            n_weights: inside.n_weights,
+            layers: inside.layers,
+            records: inside.contents.records.iter().map(Entry::new).collect(),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Description { tiles, layers, range, .. } = self;
+        let mut lines = vec![
+            format!(
+                "{}: format version {}, {} bytes, ratio {}",
+                self.input,
+                self.version,
+                self.bytes,
+                digits(self.ratio)
+            ),
+            format!("event        {} {}, {} bytes", extents(self.shape), self.dtype, self.raw_bytes),
+            format!("samples      0 or {} to {}, peak {}", range[0], range[1], self.peak),
+            format!(
+                "tiles        {}, {} along the axes, the largest {}",
+                tiles.n,
+                extents(tiles.counts),
+                extents(tiles.largest)
+            ),
+            format!("mode         {}, fitted on {}", self.mode, self.device),
+        ];
+        if let Some(n) = &self.network {
+            lines.push(format!(
+                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}",
+                n.model, n.layers, n.hidden, n.heads, n.n_weights, n.omega_first, n.omega_hidden,
+            ));
+        }
+        if let Some(c) = &self.coordinates {
+            lines.push(format!("coordinates  {:?} to {:?}", c.lo, c.hi));
+        }
+        if let Some(transform) = &self.transform {
+            lines.push(match transform {
+                Value::Log2 { unit, center, scale } => {
+                    format!("value        (sign(v) log2(1 + |v| / {unit}) - {center}) / {scale}")
+                }
+                Value::Ln { offset, scale, cut } => {
+                    format!("value        ln(v - {offset}) / {scale}; decoded values below {cut} are empty")
+                }
+            });
+        }
+        lines
+            .push(format!("bytes        field {}, raw {}, other {}", layers.field, layers.raw, layers.other));
+        lines.push(String::new());
+        let row = |e: &Entry| {
+            vec![e.name.to_owned(), format!("{:#04x}", e.kind), e.offset.to_string(), e.bytes.to_string()]
+        };
+        let rows: Vec<Vec<String>> = self.records.iter().take(N_LISTED).map(row).collect();
+        lines.extend(table(&["record", "type", "offset", "bytes"], &rows));
+        if let Some(rest) = self.records.get(N_LISTED..).filter(|rest| !rest.is_empty()) {
+            let n: u64 = rest.iter().map(|e| e.bytes).sum();
+            lines.push(format!("and {} more of {n} bytes: --json lists them", rest.len()));
+        }
+        lines
+    }
+}
+
+impl Network {
+    fn new(spec: &NetSpec) -> Network {
+        let Model::Siren { omega_first, omega_hidden } = spec.model;
+        Network {
+            model: spec.model.name(),
+            hidden: spec.hidden,
+            layers: spec.n_layers,
+            heads: spec.n_heads,
+            features: spec.n_features,
+            n_weights: spec.n_weights(),
+            omega_first,
+            omega_hidden,
+        }
+    }
+}
+
+impl Entry {
+    fn new(record: &Record<'_>) -> Entry {
+        Entry {
+            name: record_name(record),
+            kind: record.kind,
+            offset: record.offset,
+            bytes: record_bytes(record),
+        }
+    }
+}

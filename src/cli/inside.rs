@@ -1,0 +1,87 @@
+//! What a compressed file holds, read from its records without decoding them.
+
+use inrfit::codec::Layers;
+use inrfit::container::{Contents, Limits, Record, kind};
+use inrfit::error::Result;
+
+/// A reader that only looks refuses nothing for its size.
+pub const NO_LIMITS: Limits =
+    Limits { max_event_bytes: u64::MAX, max_weights: u64::MAX, max_operations: u64::MAX };
+
+/// What a compressed file holds.
+#[derive(Debug)]
+pub struct Inside<'a> {
+    /// Version of its format.
+    pub version: u8,
+    /// Its records.
+    pub contents: Contents<'a>,
+    /// Bytes of each layer.
+    pub layers: Layers,
+    /// Weights of all fields.
+    pub n_weights: u64,
+}
+
+impl<'a> Inside<'a> {
+    /// Reads the records of a file.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Truncated`, `Unsupported`.
+    pub fn read(bytes: &'a [u8]) -> Result<Inside<'a>> {
+        let contents = Contents::read(bytes, &NO_LIMITS)?;
+        let mut layers = Layers { other: bytes.len() as u64, ..Layers::default() };
+        let mut n_fields = 0;
+        for record in &contents.records {
+            let n_bytes = layer_bytes(record);
+            match record.kind {
+                kind::FIELD => {
+                    n_fields += 1;
+                    layers.field += n_bytes;
+                }
+                kind::RAW => layers.raw += n_bytes,
+                _ => continue,
+            }
+            layers.other -= n_bytes;
+        }
+        let each = contents.network.map_or(0, |network| network.spec.n_weights() as u64);
+        // The version is the byte after the magic, which reading has checked.
+        let version = bytes.get(8).copied().unwrap_or_default();
+        Ok(Inside { version, layers, n_weights: n_fields * each, contents })
+    }
+
+    /// The choice of layers by name; `raw` = none, the samples as they are.
+    pub fn mode(&self) -> &'static str {
+        if self.layers.field > 0 { "field" } else { "raw" }
+    }
+
+    /// What fitted the fields.
+    pub fn device(&self) -> &'static str {
+        match self.contents.header.device {
+            0 => "cpu",
+            1 => "cuda",
+            _ => "unknown",
+        }
+    }
+}
+
+/// Bytes of a record from its type to its checksum.
+pub fn record_bytes(record: &Record<'_>) -> u64 {
+    record.payload_offset - record.offset + record.payload.len() as u64 + 4
+}
+
+/// Bytes of a layer: its record without what an empty record takes (type, length, checksum).
+fn layer_bytes(record: &Record<'_>) -> u64 {
+    record_bytes(record) - 6
+}
+
+/// The name of a type of record.
+pub fn record_name(record: &Record<'_>) -> &'static str {
+    match record.kind {
+        kind::HEADER => "header",
+        kind::NETWORK => "network",
+        kind::FIELD => "field",
+        kind::RAW => "raw",
+        kind::INDEX => "index",
+        kind::END => "end",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,174 @@
+//! A whole file, checked: which records it has and which tile each belongs to.
+
+use super::file::{read_varint, write_varint};
+use super::header::tile_of;
+use super::{Header, Limits, NetworkHeader, Reader, Record, kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::tile::TileGrid;
+
+/// The layers of one tile.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TileRecords<'a> {
+    /// Its field.
+    pub field: Option<Record<'a>>,
+    /// Its samples as they are.
+    pub raw: Option<Record<'a>>,
+}
+
+/// A file whose records are in order and whose headers make sense; layers are not yet decoded.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    /// What the event is.
+    pub header: Header,
+    /// The network of the fields, where there are any.
+    pub network: Option<NetworkHeader>,
+    /// How the event is split.
+    pub grid: TileGrid,
+    /// Layers by tile.
+    pub tiles: Vec<TileRecords<'a>>,
+    /// Every record of the file, in order, skipped ones included.
+    pub records: Vec<Record<'a>>,
+}
+
+impl<'a> Contents<'a> {
+    /// Reads all records of a file and checks them against each other and against `limits`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Truncated`, `Unsupported`, `Limit`, with the offset.
+    pub fn read(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>> {
+        let mut reader = Reader::new(bytes)?;
+        let first = reader.next()?.filter(|r| r.kind == kind::HEADER);
+        let Some(first) = first else {
+            return Err(Error::corrupt_at(9, "the first record is not the header"));
+        };
+        let header = Header::from_payload(first.payload, first.payload_offset, limits)?;
+        let grid = TileGrid::from_counts(header.shape, header.tile_counts)
+            .map_err(|e| Error::corrupt_at(first.payload_offset, e))?;
+        // A tile takes at least one record of seven bytes: more tiles than that are a lie, and not allocated.
+        if grid.n_tiles() > bytes.len() / 7 {
+            return Err(Error::corrupt_at(
+                first.payload_offset,
+                format!("no room for {} tiles", grid.n_tiles()),
+            ));
+        }
+        let mut contents = Contents {
+            header,
+            network: None,
+            tiles: vec![TileRecords::default(); grid.n_tiles()],
+            grid,
+            records: vec![first],
+        };
+        let mut index = None;
+        while let Some(record) = reader.next()? {
+            contents.records.push(record);
+            match record.kind {
+                kind::NETWORK if contents.network.is_none() => {
+                    let offset = record.payload_offset;
+                    contents.network = Some(NetworkHeader::from_payload(record.payload, offset, limits)?);
+                }
+                kind::FIELD if contents.network.is_none() => {
+                    return Err(Error::corrupt_at(record.offset, "a field before its network"));
+                }
+                kind::FIELD | kind::RAW => contents.add(record)?,
+                kind::INDEX if index.is_none() => index = Some(record),
+                kind::HEADER | kind::NETWORK | kind::INDEX => {
+                    return Err(Error::corrupt_at(
+                        record.offset,
+                        format!("a second record of type {:#04x}", record.kind),
+                    ));
+                }
+                kind::END if record.payload.is_empty() => {}
+                other if other & kind::CRITICAL != 0 => {
+                    return Err(Error::new(
+                        ErrorKind::Unsupported,
+                        format!(
+                            "a record of type {other:#04x} (at byte {}) that this program does not know: \
+                             a newer one is needed",
+                            record.offset
+                        ),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        contents.check(index, limits)?;
+        Ok(contents)
+    }
+
+    fn add(&mut self, record: Record<'a>) -> Result<()> {
+        let (tile, _) = tile_of(record.payload, record.payload_offset)?;
+        let layers = usize::try_from(tile).ok().and_then(|t| self.tiles.get_mut(t));
+        let Some(layers) = layers else {
+            return Err(Error::corrupt_at(record.payload_offset, format!("there is no tile {tile}")));
+        };
+        if layers.field.is_some() || layers.raw.is_some() {
+            return Err(Error::corrupt_at(record.offset, format!("a second record of tile {tile}")));
+        }
+        if record.kind == kind::FIELD {
+            layers.field = Some(record);
+        } else {
+            layers.raw = Some(record);
+        }
+        Ok(())
+    }
+
+    /// Every tile is there, evaluation is within the limits, and the index tells the truth.
+    fn check(&self, index: Option<Record<'_>>, limits: &Limits) -> Result<()> {
+        let mut operations = 0u128;
+        let end = self.records.last().map_or(0, |r| r.offset);
+        for (i, layers) in self.tiles.iter().enumerate() {
+            if layers.field.is_none() && layers.raw.is_none() {
+                return Err(Error::corrupt_at(end, format!("tile {i} is missing")));
+            }
+            if let (Some(_), Some(network)) = (layers.field, &self.network) {
+                operations += self.grid.tile(i).n_voxels() as u128 * network.spec.flops() as u128;
+            }
+        }
+        if operations > u128::from(limits.max_operations) {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("decoding takes {operations} operations; the limit is {}", limits.max_operations),
+            ));
+        }
+        let Some(index) = index else { return Ok(()) };
+        let bad = || Error::corrupt_at(index.payload_offset, "the index does not match the records");
+        let starts = parse_index(&index)?;
+        if starts.len() != self.tiles.len() {
+            return Err(bad());
+        }
+        for (start, layers) in starts.iter().zip(&self.tiles) {
+            let first = layers.field.or(layers.raw).map(|r| r.offset);
+            if first != Some(*start) {
+                return Err(bad());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Payload of the index: for each tile the bytes of its records; the first tile starts right after the index.
+pub fn index_payload(tile_bytes: &[usize]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for &n in tile_bytes {
+        write_varint(&mut out, n as u64);
+    }
+    out
+}
+
+/// Where each tile's first record starts, bytes from the start of the file.
+///
+/// # Errors
+/// `Corrupt` where the payload is no list of lengths.
+pub fn parse_index(index: &Record<'_>) -> Result<Vec<u64>> {
+    let mut at = index.payload_offset + index.payload.len() as u64 + 4;
+    let mut rest = index.payload;
+    let mut starts = Vec::new();
+    while !rest.is_empty() {
+        let bad = || Error::corrupt_at(index.payload_offset, "the index is no list of lengths");
+        let (n, used) = read_varint(rest, index.payload_offset)?.ok_or_else(bad)?;
+        starts.push(at);
+        at = at.checked_add(n).ok_or_else(bad)?;
+        rest = &rest[used..];
+    }
+    Ok(starts)
+}

@@ -1,0 +1,45 @@
+//! Bytes of a compressed event: magic, version, typed records with checksums. `docs/format.md` is the reference.
+
+mod contents;
+mod file;
+mod header;
+
+pub use contents::{Contents, TileRecords, index_payload, parse_index};
+pub use file::{Reader, Record, Writer, frame};
+pub use header::{FieldLayer, Header, NetworkHeader, RawTile, WeightCoding};
+
+/// How much decoding may use; what needs more is refused before anything is allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the decoded samples.
+    pub max_event_bytes: u64,
+    /// Weights of a network.
+    pub max_weights: u64,
+    /// Floating-point operations of evaluating the fields at every voxel.
+    pub max_operations: u64,
+}
+
+impl Default for Limits {
+    /// 4 GiB of samples, 16 million weights, and 2e14 operations: minutes on a desktop processor.
+    fn default() -> Self {
+        Limits { max_event_bytes: 4 << 30, max_weights: 16 << 20, max_operations: 200_000_000_000_000 }
+    }
+}
+
+/// Record types. Bit 7 marks those that a reader must know; it skips others.
+pub mod kind {
+    /// What the event is; the first record.
+    pub const HEADER: u8 = 0x81;
+    /// The network that all fields of the file share.
+    pub const NETWORK: u8 = 0x82;
+    /// The field of one tile.
+    pub const FIELD: u8 = 0x83;
+    /// The samples of one tile as they are.
+    pub const RAW: u8 = 0x86;
+    /// Where each tile's records start.
+    pub const INDEX: u8 = 0x08;
+    /// The last record.
+    pub const END: u8 = 0xff;
+    /// Set in types that a reader must know.
+    pub const CRITICAL: u8 = 0x80;
+}

@@ -1,0 +1,207 @@
+//! Fields: a network with all that turns its outputs into samples.
+
+use crate::backend::{Backend, SiteBlock};
+use crate::domain::{CoordMap, Transform};
+use crate::error::Result;
+use crate::event::{DType, Samples};
+use crate::lane::{Kernel, Level, Simd, dispatch};
+use crate::net::Weights;
+
+/// A function of a site.
+pub trait Field {
+    /// The decoded value at each site: 0 where it is empty.
+    ///
+    /// # Errors
+    /// `Device` where evaluation fails.
+    fn values(&self, backend: &dyn Backend, sites: &SiteBlock<'_>) -> Result<Vec<f32>>;
+}
+
+/// A network as a field.
+#[derive(Debug, Clone)]
+pub struct NetField {
+    /// Weights as a decoder sees them.
+    pub weights: Weights,
+    /// A voxel is occupied where the first head is above this.
+    pub threshold: f32,
+    /// Meaning of the value head.
+    pub transform: Transform,
+    /// Coordinates of the voxels of a tile.
+    pub coords: CoordMap,
+}
+
+/// Turns the value head into values before rounding, in the lane's exact arithmetic.
+struct Values<'a> {
+    transform: Transform,
+    heads: &'a [f32],
+    n_heads: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Values<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Values { transform, heads, n_heads, out } = self;
+        let mut t = [0.0f32; 16];
+        let mut v = [0.0f32; 16];
+        for (heads, out) in heads.chunks(S::N * n_heads).zip(out.chunks_mut(S::N)) {
+            for (t, h) in t.iter_mut().zip(heads.chunks_exact(n_heads)) {
+                *t = h[n_heads - 1];
+            }
+            // SAFETY: no width has more than 16 lanes.
+            unsafe { s.store(v.as_mut_ptr(), transform.value(s, s.load(t.as_ptr()))) };
+            out.copy_from_slice(&v[..out.len()]);
+        }
+    }
+}
+
+impl Transform {
+    /// Values of the value head of `heads` (`n_heads` a site), before rounding.
+    pub fn values(&self, level: Level, heads: &[f32], n_heads: usize) -> Vec<f32> {
+        let mut out = vec![0.0; heads.len() / n_heads];
+        dispatch(level, Values { transform: *self, heads, n_heads, out: &mut out });
+        out
+    }
+
+    /// What becomes of an occupied voxel's value: held in `range`, and whole (never 0) for integer samples.
+    /// `None` where the transform itself says that the voxel is empty.
+    #[inline]
+    pub fn sample(&self, dtype: DType, range: (f64, f64), v: f32) -> Option<f64> {
+        let mut v = f64::from(v);
+        match *self {
+            Transform::Log2 { .. } => {}
+            // Negated, so that NaN is empty too.
+            Transform::Ln { cut, .. } if !(v >= f64::from(cut)) => return None,
+            Transform::Ln { .. } => v = v.trunc(),
+        }
+        // As comparisons, so that NaN becomes the upper end, as in the lane's clamp.
+        let v = if v < range.1 { v } else { range.1 };
+        let v = if v > range.0 { v } else { range.0 };
+        let least = if dtype.is_integer() { 1.0 } else { f64::from(f32::MIN_POSITIVE) };
+        let whole = if dtype.is_integer() { v.round_ties_even() } else { v };
+        Some(match whole {
+            0.0 if v >= 0.0 && range.1 >= least => least,
+            0.0 if range.0 <= -least => -least,
+            0.0 => least,
+            _ => whole,
+        })
+    }
+}
+
+impl Field for NetField {
+    fn values(&self, backend: &dyn Backend, sites: &SiteBlock<'_>) -> Result<Vec<f32>> {
+        let heads = self.heads(backend, sites)?;
+        let n_heads = self.weights.spec().n_heads;
+        let mut values = self.transform.values(Level::detect(), &heads, n_heads);
+        for (v, h) in values.iter_mut().zip(heads.chunks_exact(n_heads)) {
+            if !(h[0] > self.threshold) {
+                *v = 0.0;
+            }
+        }
+        Ok(values)
+    }
+}
+
+impl NetField {
+    /// The network's outputs at `sites`, `n_heads` a site.
+    ///
+    /// # Errors
+    /// `Device` where evaluation fails.
+    pub fn heads(&self, backend: &dyn Backend, sites: &SiteBlock<'_>) -> Result<Vec<f32>> {
+        let mut heads = vec![0.0; sites.n_sites() * self.weights.spec().n_heads];
+        backend.evaluate(&self.weights, sites, &mut heads)?;
+        Ok(heads)
+    }
+
+    /// The samples of a tile of `shape`.
+    ///
+    /// # Errors
+    /// `Device` where evaluation fails.
+    pub fn decode(
+        &self,
+        backend: &dyn Backend,
+        shape: [usize; 3],
+        dtype: DType,
+        range: (f64, f64),
+    ) -> Result<Samples> {
+        let axes = [0, 1, 2].map(|a| self.coords.axis(a, shape[a]));
+        let sites = SiteBlock { axes: [&axes[0], &axes[1], &axes[2]], positions: None, features: &[] };
+        let heads = self.heads(backend, &sites)?;
+        let n_heads = self.weights.spec().n_heads;
+        let values = self.transform.values(Level::detect(), &heads, n_heads);
+        let samples =
+            values.iter().zip(heads.chunks_exact(n_heads)).map(|(&v, h)| match h[0] > self.threshold {
+                true => self.transform.sample(dtype, range, v).unwrap_or(0.0),
+                false => 0.0,
+            });
+        Ok(match dtype {
+            DType::U8 => Samples::U8(samples.map(|v| v as u8).collect()),
+            DType::U16 => Samples::U16(samples.map(|v| v as u16).collect()),
+            DType::I16 => Samples::I16(samples.map(|v| v as i16).collect()),
+            DType::I32 => Samples::I32(samples.map(|v| v as i32).collect()),
+            DType::F32 => Samples::F32(samples.map(|v| v as f32).collect()),
+        })
+    }
+}
+
+/// The threshold of the first head that gives the least sum of `|log2|` errors, and that sum.
+///
+/// `score` is the first head's output, `decoded` and `truth` are `log2(1 + |sample|)`, by site: what would be
+/// decoded if the site were occupied, and what is there (0 where empty). Ties go to fewer occupied sites.
+pub fn calibrate(score: &[f32], decoded: &[f32], truth: &[f32]) -> (f32, f64) {
+    let mut order: Vec<u32> = (0..score.len() as u32).collect();
+    let of = |i: u32| score[i as usize];
+    order.sort_unstable_by(|&a, &b| of(b).total_cmp(&of(a)).then(a.cmp(&b)));
+    let mut cost: f64 = truth.iter().map(|&t| f64::from(t)).sum();
+    let (mut least, mut threshold) = (cost, f32::INFINITY);
+    for (n, &i) in order.iter().enumerate() {
+        let (d, t) = (f64::from(decoded[i as usize]), f64::from(truth[i as usize]));
+        cost += (d - t).abs() - t;
+        let next = order.get(n + 1).map_or(f32::NEG_INFINITY, |&j| of(j));
+        if cost < least && next < of(i) {
+            (least, threshold) = (cost, next);
+        }
+    }
+    (threshold, least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calibration_finds_the_best_cut() {
+        // Brute force over every cut of a small random case.
+        let mut x = 1u32;
+        let mut next = || {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (x >> 16) as f32 / 65536.0
+        };
+        let truth: Vec<f32> = (0..200).map(|_| if next() > 0.8 { 6.0 + next() } else { 0.0 }).collect();
+        let score: Vec<f32> = truth.iter().map(|t| (t + 6.0 * next()).round()).collect();
+        let decoded: Vec<f32> = (0..200).map(|_| 6.0 + next()).collect();
+        let cost = |threshold: f32| -> f64 {
+            (0..200)
+                .map(|i| f64::from((if score[i] > threshold { decoded[i] } else { 0.0 }) - truth[i]).abs())
+                .sum()
+        };
+        let (threshold, least) = calibrate(&score, &decoded, &truth);
+        assert!((cost(threshold) - least).abs() < 1e-9);
+        for t in -1..20 {
+            assert!(cost(t as f32) >= least - 1e-9);
+        }
+    }
+
+    #[test]
+    fn samples_are_whole_in_range_and_never_zero() {
+        let t = Transform::Log2 { unit: 1.0, center: 0.0, scale: 1.0 };
+        let s = |v| t.sample(DType::I16, (-5.0, 90.0), v);
+        assert_eq!(s(77.5), Some(78.0));
+        assert_eq!(s(76.5), Some(76.0));
+        assert_eq!((s(0.2), s(-0.2)), (Some(1.0), Some(-1.0)));
+        assert_eq!((s(1e9), s(-1e9), s(f32::NAN)), (Some(90.0), Some(-5.0), Some(90.0)));
+        let paper = Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 };
+        assert_eq!(paper.sample(DType::U16, (70.0, 1023.0), 66.9), None);
+        assert_eq!(paper.sample(DType::U16, (70.0, 1023.0), 99.9), Some(99.0));
+    }
+}

@@ -1,0 +1,172 @@
+//! Fitting a network to a training set: rounds of steps, the phase with rounded weights, the choice of the best.
+
+use crate::backend::{Adam, Backend, Loss, Round, Schedule, TrainingSet};
+use crate::error::{Error, ErrorKind, Result};
+use crate::net::{NetSpec, Weights};
+use crate::quant::{self, BitRates};
+use inrfit_sampling::DrawTable;
+use std::time::{Duration, Instant};
+
+/// How to fit.
+#[derive(Debug, Clone, Copy)]
+pub struct FitSettings {
+    /// The network.
+    pub spec: NetSpec,
+    /// Steps in all.
+    pub n_steps: u64,
+    /// Sites a step.
+    pub batch: usize,
+    /// Learning rate at the start.
+    pub learning_rate: f32,
+    /// What is left of it at the end, as a share (1 = constant).
+    pub last_rate: f32,
+    /// Loss.
+    pub loss: Loss,
+    /// Optimiser.
+    pub adam: Adam,
+    /// Bits a weight; `None` = weights stay f32.
+    pub bits: Option<BitRates>,
+    /// Share of the steps after which weights are rounded in the passes.
+    pub rounding_from: f64,
+    /// Take the last weights instead of the best among the checkpoints.
+    pub keep_last: bool,
+    /// Of starting weights and draws.
+    pub seed: u64,
+    /// Stop training after this time: the schedule is then followed by time, and bytes differ from run to run.
+    pub time_limit: Option<Duration>,
+}
+
+/// A fitted network.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// The weights, not rounded.
+    pub weights: Weights,
+    /// Quantisation step of each tensor; `None` = weights stay f32.
+    pub steps: Option<Vec<f32>>,
+    /// Steps run.
+    pub n_steps: u64,
+}
+
+/// Sites of the fixed draw that checkpoints are compared on.
+const N_VALIDATION: usize = 32_768;
+/// Checkpoints after rounding is on, and reports before.
+const N_CHECKPOINTS: u64 = 8;
+const N_REPORTS: u64 = 16;
+
+/// The state of a fit as its caller hears of it.
+#[derive(Debug, Clone, Copy)]
+pub struct FitProgress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub n_steps: u64,
+    /// Mean loss over the last round.
+    pub loss: f64,
+    /// What `score` says of the weights as they are now.
+    pub error: f64,
+}
+
+/// Fits a network. `score` rates weights on a fixed choice of sites (smaller is better); `heard` is told how it
+/// goes and answers whether to stop.
+///
+/// # Errors
+/// `Interrupted` when told to stop; `Argument` for settings that make no sense; `Device` where it fails.
+pub fn fit(
+    backend: &dyn Backend,
+    set: TrainingSet<'_>,
+    table: Option<&DrawTable>,
+    settings: &FitSettings,
+    score: &mut dyn FnMut(&Weights) -> Result<f64>,
+    heard: &mut dyn FnMut(FitProgress) -> bool,
+) -> Result<Fitted> {
+    let n_steps = settings.n_steps;
+    if n_steps == 0 {
+        return Err(Error::argument("a fit needs at least one step"));
+    }
+    let initial = Weights::initial(settings.spec, settings.seed)?;
+    let mut trainer = backend.trainer(&initial, set)?;
+    let schedule = Schedule { initial: settings.learning_rate, last: settings.last_rate, n_steps };
+    let rounded_from = match settings.bits {
+        Some(_) => ((n_steps as f64 * settings.rounding_from) as u64).min(n_steps - 1),
+        None => n_steps,
+    };
+    let mut steps: Option<Vec<f32>> = None;
+    let mut best: Option<(f64, Weights)> = None;
+    let mut clock = Clock { limit: settings.time_limit, spent: Duration::ZERO, n_steps };
+    let mut step = 0;
+    while step < n_steps {
+        if let (Some(bits), None, true) = (&settings.bits, &steps, step >= rounded_from) {
+            steps = Some(quant::allocate(&trainer.weights()?, &trainer.curvature()?, bits)?);
+        }
+        let n_left = if step < rounded_from { rounded_from - step } else { n_steps - step };
+        let n = match step < rounded_from {
+            true => (n_steps / N_REPORTS).max(1).min(n_left),
+            false => ((n_steps - rounded_from) / N_CHECKPOINTS).max(1).min(n_left),
+        };
+        let round = Round {
+            first_step: step,
+            n_steps: n,
+            batch: settings.batch,
+            seed: settings.seed,
+            table,
+            loss: settings.loss,
+            schedule,
+            adam: settings.adam,
+            rounding: steps.as_deref(),
+        };
+        let (n_done, loss) = clock.run(trainer.as_mut(), &round)?;
+        step += n_done;
+        let weights = trainer.weights()?;
+        if !loss.is_finite() || weights.values().iter().any(|w| !w.is_finite()) {
+            return Err(Error::argument(format!(
+                "the fit diverged by step {step}: try a lower learning rate"
+            )));
+        }
+        let error = match &steps {
+            Some(steps) => score(&quant::round(&weights, steps))?,
+            None => score(&weights)?,
+        };
+        if !heard(FitProgress { step, n_steps, loss, error }) {
+            return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
+        }
+        let comparable = steps.is_some() || settings.bits.is_none();
+        let better = settings.keep_last || best.as_ref().is_none_or(|(least, _)| error < *least);
+        if comparable && better {
+            best = Some((error, weights));
+        }
+    }
+    let (_, weights) = best.ok_or_else(|| Error::argument("the fit gave no weights that can be compared"))?;
+    Ok(Fitted { weights, steps, n_steps })
+}
+
+/// Runs rounds; under a time limit, skips steps of the schedule so that it ends in time.
+struct Clock {
+    limit: Option<Duration>,
+    spent: Duration,
+    n_steps: u64,
+}
+
+impl Clock {
+    /// Runs `round`, or as much of it as its share of the time limit allows; returns how far the schedule moved.
+    fn run(&mut self, trainer: &mut dyn crate::backend::Trainer, round: &Round<'_>) -> Result<(u64, f64)> {
+        let Some(limit) = self.limit else {
+            return Ok((round.n_steps, trainer.run(round)?));
+        };
+        let until = limit.mul_f64((round.first_step + round.n_steps) as f64 / self.n_steps as f64);
+        let (mut n, mut loss) = (0, 0.0);
+        // Always one step, so that every phase of the fit happens.
+        while n < round.n_steps && (n == 0 || self.spent < until) {
+            let start = Instant::now();
+            loss = trainer.run(&Round { first_step: round.first_step + n, n_steps: 1, ..*round })?;
+            self.spent += start.elapsed();
+            n += 1;
+        }
+        Ok((round.n_steps, loss))
+    }
+}
+
+/// The fixed choice of sites that checkpoints are compared on: evenly spread, every site where there are few.
+pub fn validation_positions(n_sites: usize) -> Vec<u32> {
+    let n = n_sites.min(N_VALIDATION);
+    (0..n).map(|i| ((i as u64 * n_sites as u64 + n_sites as u64 / 2) / n as u64) as u32).collect()
+}

@@ -1,0 +1,343 @@
+//! What an encoder is asked to do, and what follows from it for a given event.
+
+use crate::backend::{Adam, Loss, ValueLoss};
+use crate::domain::{CoordMap, Transform};
+use crate::error::{Error, Result};
+use crate::event::{DType, Event};
+use crate::fit::FitSettings;
+use crate::lane::Scalar;
+use crate::net::{Model, NetSpec};
+use crate::quant::BitRates;
+use inrfit_sampling::SamplerKind;
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// An enum with one name a variant, for command lines, reports and errors.
+macro_rules! named {
+    ($(#[$doc:meta])* $type:ident { $($(#[$vdoc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum $type { $($(#[$vdoc])* $variant,)* }
+
+        impl $type {
+            /// Every name there is.
+            pub const NAMES: &'static [&'static str] = &[$($name),*];
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($type::$variant => $name,)* })
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Error;
+            fn from_str(s: &str) -> Result<Self> {
+                match s {
+                    $($name => Ok($type::$variant),)*
+                    _ => Err(Error::argument(format!("'{s}' is none of: {}", Self::NAMES.join(", ")))),
+                }
+            }
+        }
+    };
+}
+
+named! {
+    /// Which layers a file has.
+    Mode {
+        /// The network alone, as in the papers.
+        Field = "field",
+    }
+}
+
+named! {
+    /// A set of settings by name.
+    Preset {
+        /// What the program does without options.
+        Default = "default",
+        /// SIREN exactly as the code of arXiv 2412.01754 runs it.
+        PaperSiren = "paper-siren",
+    }
+}
+
+named! {
+    /// The family of the network.
+    ModelKind {
+        /// Sinusoidal representation network.
+        Siren = "siren",
+    }
+}
+
+named! {
+    /// Where to fit.
+    DeviceRequest {
+        /// The fastest there is.
+        Auto = "auto",
+        /// The processor.
+        Cpu = "cpu",
+        /// An NVIDIA GPU.
+        Cuda = "cuda",
+    }
+}
+
+/// Bits of a weight on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bits {
+    /// Shared out over the layers by rate and distortion.
+    Auto,
+    /// This mean over all matrices, 2 to 16.
+    Fixed(u8),
+    /// Weights stay f32.
+    Float,
+}
+
+impl fmt::Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bits::Auto => f.write_str("auto"),
+            Bits::Fixed(n) => write!(f, "{n}"),
+            Bits::Float => f.write_str("float"),
+        }
+    }
+}
+
+impl FromStr for Bits {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match (s, s.parse::<u8>()) {
+            ("auto", _) => Ok(Bits::Auto),
+            ("float", _) => Ok(Bits::Float),
+            (_, Ok(n @ 2..=16)) => Ok(Bits::Fixed(n)),
+            _ => Err(Error::argument(format!("bits are 'auto', 'float' or 2 to 16, not '{s}'"))),
+        }
+    }
+}
+
+/// Which sites a step trains on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// A batch drawn by a sampler.
+    Drawn(SamplerKind),
+    /// Every voxel in every step.
+    Full,
+}
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sampling::Drawn(kind) => kind.fmt(f),
+            Sampling::Full => f.write_str("full"),
+        }
+    }
+}
+
+impl FromStr for Sampling {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        match s {
+            "full" => Ok(Sampling::Full),
+            _ => s.parse().map(Sampling::Drawn).map_err(|e| Error::argument(format!("{e}; or 'full'"))),
+        }
+    }
+}
+
+/// What an encoder is asked to do. `None` = as the preset and the event suggest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Which layers.
+    pub mode: Mode,
+    /// Where what is not said comes from.
+    pub preset: Preset,
+    /// Family of the network.
+    pub model: ModelKind,
+    /// Units of a hidden layer.
+    pub hidden: Option<usize>,
+    /// Hidden layers.
+    pub n_layers: Option<usize>,
+    /// 1 = the value; 2 = occupancy and value.
+    pub n_heads: Option<usize>,
+    /// Which sites a step trains on.
+    pub sampling: Option<Sampling>,
+    /// Whether draws are weighted by their inverse probability.
+    pub correct: bool,
+    /// Bits of a weight.
+    pub bits: Option<Bits>,
+    /// Steps of the fit.
+    pub n_steps: Option<u64>,
+    /// Sites a step.
+    pub batch: Option<usize>,
+    /// Learning rate at the start.
+    pub learning_rate: Option<f32>,
+    /// Largest extent of a tile on each axis.
+    pub tile: Option<[usize; 3]>,
+    /// Of starting weights and draws.
+    pub seed: u64,
+    /// Time for the fits of an event; gives up that the same input gives the same bytes.
+    pub time_limit: Option<Duration>,
+    /// Where to fit.
+    pub device: DeviceRequest,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            mode: Mode::Field,
+            preset: Preset::Default,
+            model: ModelKind::Siren,
+            hidden: None,
+            n_layers: None,
+            n_heads: None,
+            sampling: None,
+            correct: false,
+            bits: None,
+            n_steps: None,
+            batch: None,
+            learning_rate: None,
+            tile: None,
+            seed: 0,
+            time_limit: None,
+            device: DeviceRequest::Auto,
+        }
+    }
+}
+
+/// Settings with every question answered for one event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resolved {
+    pub fit: FitSettings,
+    pub sampling: Sampling,
+    pub coords: CoordMap,
+    pub transform: Transform,
+    /// Whether the occupancy threshold is calibrated; else everything above the transform's cut is occupied.
+    pub calibrate: bool,
+}
+
+/// Voxels, and occupied voxels, that a weight of the automatic width stands for.
+const VOXELS_PER_WEIGHT: f64 = 22.0;
+const OCCUPIED_PER_WEIGHT: f64 = 1.7;
+
+impl Settings {
+    /// Answers every question for an event whose largest tile has `n_voxels` voxels, `n_occupied` of them occupied
+    /// in the fullest tile.
+    pub(crate) fn resolve(&self, event: &Event, n_voxels: usize, n_occupied: usize) -> Result<Resolved> {
+        let paper = self.preset == Preset::PaperSiren;
+        let n_layers = self.n_layers.unwrap_or(3);
+        let n_heads = self.n_heads.unwrap_or(if paper { 1 } else { 2 });
+        let model = match (self.model, paper) {
+            (ModelKind::Siren, false) => Model::Siren { omega_first: 90.0, omega_hidden: 12.0 },
+            (ModelKind::Siren, true) => Model::Siren { omega_first: 105.0, omega_hidden: 25.0 },
+        };
+        let mut spec = NetSpec { model, n_coords: 3, n_features: 0, hidden: 128, n_layers, n_heads };
+        if let Some(hidden) = self.hidden {
+            spec.hidden = hidden;
+        } else if !paper {
+            let most = (n_voxels as f64 / VOXELS_PER_WEIGHT).min(n_occupied as f64 / OCCUPIED_PER_WEIGHT);
+            let fits = |h: &usize| NetSpec { hidden: *h, ..spec }.n_weights() as f64 <= most;
+            spec.hidden = (1..=64).map(|n| 8 * n).take_while(fits).last().unwrap_or(8);
+        }
+        spec.validate()?;
+        let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
+            Bits::Float => None,
+            Bits::Auto => Some(BitRates { matrix: 5.0, bias: 8.0 }),
+            Bits::Fixed(n) => Some(BitRates { matrix: f32::from(n), bias: f32::from(n).max(8.0) }),
+        };
+        let default_sampling =
+            if paper { Sampling::Full } else { Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }) };
+        let batch = self.batch.unwrap_or(8192);
+        let n_steps = self.n_steps.unwrap_or(if paper { 3000 } else { 8500 });
+        if batch == 0 || n_steps == 0 {
+            return Err(Error::argument("a fit needs at least one step of at least one site"));
+        }
+        let learning_rate = self.learning_rate.unwrap_or(1e-3);
+        if !(learning_rate.is_finite() && learning_rate > 0.0) {
+            return Err(Error::argument(format!("the learning rate must be positive, not {learning_rate}")));
+        }
+        let one_head = n_heads == 1;
+        let fit = FitSettings {
+            spec,
+            n_steps,
+            batch,
+            learning_rate,
+            last_rate: if paper { 1.0 } else { 0.01 },
+            loss: Loss {
+                value: if one_head { ValueLoss::L2 } else { ValueLoss::L1 },
+                value_scale: if one_head { 1.0 } else { 0.5 },
+                correct: self.correct,
+            },
+            // A second moment with a short memory follows the rounding noise of the last phase; with the usual
+            // 0.999 the log error of short fits is an eighth higher (docs/benchmarks.md).
+            adam: Adam { beta2: if paper { 0.999 } else { 0.99 }, ..Adam::default() },
+            bits,
+            rounding_from: 0.6,
+            keep_last: paper,
+            seed: self.seed,
+            time_limit: self.time_limit,
+        };
+        Ok(Resolved {
+            fit,
+            sampling: self.sampling.unwrap_or(default_sampling),
+            coords: if paper { CoordMap::cube(0.0, 1.0) } else { coords(event) },
+            transform: if paper {
+                Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 }
+            } else {
+                transform(event, one_head)
+            },
+            calibrate: !paper,
+        })
+    }
+}
+
+/// Changes of occupancy along a line that a half extent of 1 stands for.
+const CHANGES_PER_HALF_EXTENT: f32 = 8.0;
+
+/// Coordinates around 0, each axis as long as there is structure on it: the mean number of changes between occupied
+/// and empty along the lines that have an occupied voxel. So the first layer starts with frequencies that the event
+/// has, whatever its axes are.
+fn coords(event: &Event) -> CoordMap {
+    let shape = event.shape();
+    let occupied: Vec<bool> = (0..event.n_voxels()).map(|i| event.samples().get(i) != 0.0).collect();
+    let half = [0, 1, 2].map(|axis| {
+        let stride: usize = shape[axis + 1..].iter().product();
+        let n = shape[axis];
+        let (mut n_changes, mut n_lines) = (0u64, 0u64);
+        for line in 0..event.n_voxels() / n {
+            let start = line / stride * stride * n + line % stride;
+            let at = |i: usize| occupied[start + i * stride];
+            if (0..n).any(at) {
+                n_lines += 1;
+                n_changes += (1..n).filter(|&i| at(i) != at(i - 1)).count() as u64;
+            }
+        }
+        (n_changes as f32 / n_lines.max(1) as f32 / CHANGES_PER_HALF_EXTENT).clamp(0.1, 16.0)
+    });
+    CoordMap { lo: half.map(|h| -h), hi: half }
+}
+
+/// Log2 of the samples: around the median of the occupied ones, or, with one head, in tenths from 0.
+fn transform(event: &Event, one_head: bool) -> Transform {
+    let s = Scalar::new();
+    let mut magnitudes: Vec<f32> = nonzero(event).map(|v| v.abs() as f32).collect();
+    let median = |v: &mut Vec<f32>| {
+        let middle = v.len() / 2;
+        if v.is_empty() { 1.0 } else { *v.select_nth_unstable_by(middle, f32::total_cmp).1 }
+    };
+    // Floats have no natural unit: take what puts their median where ADC counts lie.
+    let unit = match event.dtype() {
+        DType::F32 => (median(&mut magnitudes) / 64.0).clamp(1e-30, 1e30),
+        _ => 1.0,
+    };
+    let plain = Transform::Log2 { unit, center: 0.0, scale: 1.0 };
+    let mut logs: Vec<f32> = nonzero(event).map(|v| plain.target(s, v as f32)).collect();
+    match one_head {
+        true => Transform::Log2 { unit, center: 0.0, scale: 10.0 },
+        false => Transform::Log2 { unit, center: median(&mut logs), scale: 1.0 },
+    }
+}
+
+/// The nonzero samples.
+fn nonzero(event: &Event) -> impl Iterator<Item = f64> + '_ {
+    (0..event.n_voxels()).map(|i| event.samples().get(i)).filter(|v| *v != 0.0)
+}

@@ -1,0 +1,456 @@
+//! The program as its users run it: files, figures, exit codes.
+
+use inrfit::event::{Event, Samples};
+use inrfit::io::{read_event, write_event};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// Options of a fit that takes a tenth of a second.
+const QUICK: [&str; 3] = ["--hidden=8", "--steps=30", "--batch=256"];
+const SHAPE: [usize; 3] = [24, 20, 8];
+const KEYS: [&str; 21] = [
+    "input",
+    "output",
+    "mode",
+    "shape",
+    "raw_bytes",
+    "bytes",
+    "ratio",
+    "mse",
+    "mae",
+    "log_mae",
+    "log_mse",
+    "psnr_db",
+    "precision",
+    "recall",
+    "max_error",
+    "max_log_error",
+    "occupancy",
+    "n_weights",
+    "layers",
+    "seconds",
+    "device",
+];
+const FIGURES: [&str; 10] = [
+    "mse",
+    "mae",
+    "log_mae",
+    "log_mse",
+    "psnr_db",
+    "precision",
+    "recall",
+    "max_error",
+    "max_log_error",
+    "occupancy",
+];
+
+/// A folder with small events in it.
+struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new(events: &[&str]) -> Bench {
+        let bench = Bench { folder: tempfile::tempdir().unwrap() };
+        for (seed, name) in events.iter().enumerate() {
+            write_event(&bench.path(name), &event(seed), false).unwrap();
+        }
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the program inside the folder.
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inrfit"));
+        command.current_dir(self.folder.path()).args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `compress` with a quick fit.
+    fn compress(&self, args: &[&str]) -> Output {
+        self.run(&[&["compress"], args, &QUICK].concat())
+    }
+
+    /// Names of all files in the folder, sorted.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Slanted tracks of five samples along the second axis.
+fn event(seed: usize) -> Event {
+    let [n_a, n_b, n_c] = SHAPE;
+    let mut samples = vec![0u16; n_a * n_b * n_c];
+    for a in 0..n_a {
+        for c in 0..n_c {
+            let start = (3 * a + 2 * c + 5 * seed) % n_b;
+            for b in start..n_b.min(start + 5) {
+                samples[(a * n_b + b) * n_c + c] = (70 + (37 * a + 101 * b + 13 * c + seed) % 400) as u16;
+            }
+        }
+    }
+    Event::new(SHAPE, Samples::U16(samples)).unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json_lines(output: &Output) -> Vec<Value> {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn json(output: &Output) -> Value {
+    let lines = json_lines(output);
+    assert_eq!(lines.len(), 1);
+    lines[0].clone()
+}
+
+fn assert_keys(row: &Value) {
+    let mut found: Vec<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = KEYS.to_vec();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+/// Fails with `code` and one line on standard error that names `subject` and, somewhere, `reason`.
+#[track_caller]
+fn assert_fails(output: &Output, code: i32, subject: &str, reason: &str) {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.starts_with(&format!("inrfit: {subject}: ")), "{message}");
+    assert_eq!(message.matches(subject).count(), 1, "the file is named once: {message}");
+    assert!(message.contains(reason), "{message}");
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn an_event_goes_there_and_back() {
+    let bench = Bench::new(&["a.npy"]);
+    let packed = json(&bench.compress(&["a.npy", "--json"]));
+    assert_keys(&packed);
+    let original = event(0);
+    assert_eq!(packed["input"], "a.npy");
+    assert_eq!(packed["output"], "a.npy.inrfit");
+    assert_eq!(packed["mode"], "field");
+    assert_eq!(packed["shape"], serde_json::json!(SHAPE));
+    assert_eq!(packed["raw_bytes"], original.raw_bytes());
+    let n_bytes = fs::metadata(bench.path("a.npy.inrfit")).unwrap().len();
+    assert_eq!(packed["bytes"], n_bytes);
+    assert_eq!(packed["ratio"], original.raw_bytes() as f64 / n_bytes as f64);
+    let layers: u64 = packed["layers"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(layers, n_bytes);
+    for stage in ["fit", "pack", "verify"] {
+        assert!(packed["seconds"][stage].as_f64().unwrap() >= 0.0);
+    }
+
+    let unpacked = bench.run(&["decompress", "a.npy.inrfit", "-o", "b.npy"]);
+    assert_eq!(unpacked.status.code(), Some(0), "{}", text(&unpacked.stderr));
+    assert!(text(&unpacked.stdout).starts_with("a.npy.inrfit -> b.npy: 24 x 20 x 8 uint16"));
+    let decoded = read_event(&bench.path("b.npy")).unwrap();
+    assert_eq!((decoded.shape(), decoded.dtype()), (original.shape(), original.dtype()));
+
+    let from_file = json(&bench.run(&["eval", "a.npy", "a.npy.inrfit", "--json"]));
+    assert_keys(&from_file);
+    for key in ["mode", "shape", "raw_bytes", "bytes", "ratio", "n_weights", "layers", "device"] {
+        assert_eq!(from_file[key], packed[key], "{key}");
+    }
+    let from_array = json(&bench.run(&["eval", "a.npy", "b.npy", "--json"]));
+    assert_keys(&from_array);
+    assert!(from_array["bytes"].is_null() && from_array["mode"].is_null());
+    for key in FIGURES {
+        assert!(packed[key].is_number(), "{key}");
+        assert_eq!(from_file[key], packed[key], "{key}");
+        assert_eq!(from_array[key], packed[key], "{key}");
+    }
+    assert_eq!(bench.files(), ["a.npy", "a.npy.inrfit", "b.npy"]);
+}
+
+#[test]
+fn figures_are_those_of_the_arrays() {
+    let bench = Bench::new(&["a.npy"]);
+    let same = json(&bench.run(&["eval", "a.npy", "a.npy", "--json"]));
+    assert_eq!((&same["mse"], &same["recall"]), (&Value::from(0.0), &Value::from(1.0)));
+    assert!(same["psnr_db"].is_null(), "an exact copy's PSNR is infinite");
+    let zeros = Event::new(SHAPE, Samples::U16(vec![0; SHAPE.iter().product()])).unwrap();
+    write_event(&bench.path("zeros.npy"), &zeros, false).unwrap();
+    let with_peak = |peak: &str| json(&bench.run(&["eval", "a.npy", "zeros.npy", "--json", "--peak", peak]));
+    let (once, tenfold) = (with_peak("1000"), with_peak("10000"));
+    let gain = tenfold["psnr_db"].as_f64().unwrap() - once["psnr_db"].as_f64().unwrap();
+    assert!((gain - 20.0).abs() < 1e-9, "{gain}");
+    assert_eq!(once["recall"], 0.0);
+}
+
+#[test]
+fn info_accounts_for_every_byte() {
+    let bench = Bench::new(&["a.npy"]);
+    let packed = json(&bench.compress(&["a.npy", "--json", "--tile", "12,20,8"]));
+    let info = json(&bench.run(&["info", "a.npy.inrfit", "--json"]));
+    for key in ["bytes", "raw_bytes", "ratio", "shape", "mode", "layers", "n_weights", "device"] {
+        assert_eq!(info[key], packed[key], "{key}");
+    }
+    assert_eq!(info["version"], 1);
+    assert_eq!(info["dtype"], "uint16");
+    assert_eq!(info["tiles"], serde_json::json!({"n": 2, "counts": [2, 1, 1], "largest": [12, 20, 8]}));
+    assert_eq!((&info["network"]["hidden"], &info["network"]["heads"]), (&Value::from(8), &Value::from(2)));
+    let mut next = 9;
+    for record in info["records"].as_array().unwrap() {
+        assert_eq!(record["offset"], next);
+        next += record["bytes"].as_u64().unwrap();
+    }
+    assert_eq!(info["bytes"], next);
+
+    let human = text(&bench.run(&["info", "a.npy.inrfit"]).stdout);
+    for part in ["format version 1", "24 x 20 x 8 uint16", "siren: 3 hidden layers of 8 units", "0x83"] {
+        assert!(human.contains(part), "{part} in {human}");
+    }
+}
+
+#[test]
+fn exit_codes_tell_what_is_wrong() {
+    let bench = Bench::new(&["a.npy"]);
+    json(&bench.compress(&["a.npy", "--json"]));
+    let good = fs::read(bench.path("a.npy.inrfit")).unwrap();
+    let put = |name: &str, bytes: &[u8]| fs::write(bench.path(name), bytes).unwrap();
+    put("cut.inrfit", &good[..good.len() - 3]);
+    put("flip.inrfit", &{
+        let mut bytes = good.clone();
+        bytes[40] ^= 1;
+        bytes
+    });
+    put("newer.inrfit", &{
+        let mut bytes = good.clone();
+        bytes[8] = 99;
+        bytes
+    });
+    put("words.inrfit", b"not a compressed event");
+    put("text.npy", b"not an array");
+    fs::create_dir(bench.path("dir")).unwrap();
+    let files = bench.files();
+
+    for command in ["decompress", "info"] {
+        assert_fails(&bench.run(&[command, "none.inrfit"]), 3, "none.inrfit", "");
+        assert_fails(&bench.run(&[command, "cut.inrfit"]), 4, "cut.inrfit", "at byte");
+        assert_fails(&bench.run(&[command, "flip.inrfit"]), 4, "flip.inrfit", "at byte");
+        assert_fails(&bench.run(&[command, "words.inrfit"]), 4, "words.inrfit", "not an inrfit file");
+        assert_fails(&bench.run(&[command, "newer.inrfit"]), 5, "newer.inrfit", "version");
+    }
+    assert_fails(&bench.run(&["info", "a.npy"]), 4, "a.npy", "inrfit compress");
+    assert_fails(&bench.run(&["info", "dir"]), 3, "dir", "is a folder");
+    assert_fails(&bench.compress(&["none.npy"]), 3, "none.npy", "");
+    assert_fails(&bench.compress(&["dir"]), 3, "dir", "");
+    assert_fails(&bench.compress(&["text.npy"]), 4, "text.npy", "");
+    assert_fails(&bench.compress(&["a.npy", "-o=x", "--device=cuda"]), 7, "a.npy", "--device cpu");
+    assert_fails(&bench.run(&["eval", "a.npy", "cut.inrfit"]), 4, "cut.inrfit", "at byte");
+    assert_fails(&bench.run(&["decompress", "a.npy"]), 2, "a.npy", "-o");
+    for wrong in [&["--bits=1"][..], &["--heads=3"], &["--mode=exact"], &["--sampler=best"], &["--tile=1,2"]]
+    {
+        assert_eq!(bench.compress(&[&["a.npy", "-o=x"], wrong].concat()).status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(bench.files(), files, "failures write nothing");
+}
+
+#[test]
+fn limits_are_kept_and_raised() {
+    let bench = Bench::new(&[]);
+    let shape = [128, 128, 64];
+    let zeros = Event::new(shape, Samples::U16(vec![0; 128 * 128 * 64])).unwrap();
+    write_event(&bench.path("zeros.npy"), &zeros, false).unwrap();
+    assert_eq!(bench.compress(&["zeros.npy"]).status.code(), Some(0));
+    let decompress =
+        |mib: &str| bench.run(&["decompress", "zeros.npy.inrfit", "-o=b.npy", "--max-memory", mib]);
+    assert_fails(&decompress("1"), 6, "zeros.npy.inrfit", "--max-memory");
+    assert_eq!(decompress("2").status.code(), Some(0));
+    assert_eq!(read_event(&bench.path("b.npy")).unwrap(), zeros);
+}
+
+#[test]
+fn outputs_are_not_overwritten_unasked() {
+    let bench = Bench::new(&["a.npy"]);
+    fs::write(bench.path("a.npy.inrfit"), b"precious").unwrap();
+    assert_fails(&bench.compress(&["a.npy"]), 2, "a.npy.inrfit", "--force");
+    assert_eq!(fs::read(bench.path("a.npy.inrfit")).unwrap(), b"precious");
+    assert_eq!(bench.compress(&["a.npy", "--force"]).status.code(), Some(0));
+    let original = fs::read(bench.path("a.npy")).unwrap();
+    assert_fails(&bench.run(&["decompress", "a.npy.inrfit"]), 2, "a.npy", "--force");
+    assert_fails(&bench.compress(&["a.npy", "-o=./a.npy", "--force"]), 2, "a.npy", "same file");
+    assert_eq!(fs::read(bench.path("a.npy")).unwrap(), original);
+    assert_eq!(bench.run(&["decompress", "a.npy.inrfit", "--force"]).status.code(), Some(0));
+    assert_ne!(fs::read(bench.path("a.npy")).unwrap(), original);
+    assert_eq!(bench.files(), ["a.npy", "a.npy.inrfit"]);
+}
+
+#[test]
+fn a_broken_input_does_not_stop_the_others() {
+    let bench = Bench::new(&["a.npy", "c.npy"]);
+    fs::write(bench.path("b.npy"), b"not an array").unwrap();
+    fs::create_dir(bench.path("out")).unwrap();
+    let output = bench.compress(&["a.npy", "b.npy", "c.npy", "-o", "out", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("inrfit: b.npy: ") && stderr.lines().count() == 1, "{stderr}");
+    let stdout = text(&output.stdout);
+    let rows: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let inputs: Vec<&str> = rows.iter().map(|r| r["input"].as_str().unwrap()).collect();
+    assert_eq!(inputs, ["a.npy", "c.npy"]);
+    let mut packed: Vec<_> =
+        fs::read_dir(bench.path("out")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    packed.sort();
+    assert_eq!(packed, ["a.npy.inrfit", "c.npy.inrfit"]);
+}
+
+#[test]
+fn clashing_outputs_are_refused_before_work() {
+    let bench = Bench::new(&["a.npy", "b.npy"]);
+    fs::create_dir(bench.path("other")).unwrap();
+    fs::create_dir(bench.path("out")).unwrap();
+    fs::copy(bench.path("a.npy"), bench.path("other/a.npy")).unwrap();
+    let clash = bench.compress(&["a.npy", "b.npy", "other/a.npy", "-o=out"]);
+    assert_eq!(clash.status.code(), Some(2));
+    assert!(text(&clash.stderr).contains("both"), "{}", text(&clash.stderr));
+    assert_eq!(fs::read_dir(bench.path("out")).unwrap().count(), 0);
+    assert_fails(&bench.compress(&["a.npy", "b.npy", "-o=one.inrfit"]), 2, "one.inrfit", "folder");
+    assert_fails(&bench.compress(&["a.npy", "-o=none/one.inrfit"]), 2, "none/one.inrfit", "create it");
+    assert_eq!(bench.files(), ["a.npy", "b.npy", "other", "out"]);
+}
+
+#[test]
+fn a_folder_takes_results_by_name() {
+    let bench = Bench::new(&["a.npy"]);
+    fs::create_dir(bench.path("out")).unwrap();
+    assert_eq!(bench.compress(&["a.npy", "-o=out"]).status.code(), Some(0));
+    assert_eq!(bench.run(&["decompress", "out/a.npy.inrfit", "-o=out"]).status.code(), Some(0));
+    assert!(bench.path("out/a.npy").is_file());
+    fs::create_dir(bench.path("a.npy.inrfit")).unwrap();
+    assert_fails(&bench.compress(&["a.npy", "--force"]), 2, "a.npy.inrfit", "is a folder");
+}
+
+#[test]
+fn quiet_says_nothing() {
+    let bench = Bench::new(&["a.npy"]);
+    let silent = |output: Output| {
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!((text(&output.stdout), text(&output.stderr)), (String::new(), String::new()));
+    };
+    silent(bench.compress(&["a.npy", "--quiet"]));
+    silent(bench.run(&["decompress", "a.npy.inrfit", "-o=b.npy", "-q"]));
+    silent(bench.run(&["eval", "a.npy", "b.npy", "-q"]));
+    let loud = bench.run(&["eval", "a.npy", "b.npy"]);
+    assert!(text(&loud.stdout).starts_with("a.npy -> b.npy: 7680 bytes, log-MAE "), "{}", text(&loud.stdout));
+}
+
+#[test]
+fn bytes_do_not_depend_on_threads() {
+    let bench = Bench::new(&["a.npy"]);
+    for n in ["1", "2"] {
+        let output = bench.compress(&["a.npy", "--threads", n, "-o", &format!("{n}.inrfit"), "--seed=7"]);
+        assert_eq!(output.status.code(), Some(0));
+    }
+    let read = |name: &str| fs::read(bench.path(name)).unwrap();
+    assert_eq!(read("1.inrfit"), read("2.inrfit"));
+    assert_eq!(bench.compress(&["a.npy", "-o=other.inrfit", "--seed=8"]).status.code(), Some(0));
+    assert_ne!(read("1.inrfit"), read("other.inrfit"), "the seed counts");
+}
+
+#[test]
+fn bench_makes_a_row_for_each_input_and_settings() {
+    let bench = Bench::new(&["a.npy", "b.npy"]);
+    let specs = ["hidden=8,steps=30,batch=256", "hidden=8,steps=30,batch=256,bits=float"];
+    let run = |args: &[&str]| bench.run(&[&["bench", "a.npy", "b.npy"], args].concat());
+    let output = run(&["-o", "rows.csv", "--settings", specs[0], specs[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let rows = inrfit_figures::record::read(&bench.path("rows.csv")).unwrap();
+    let runs: Vec<(&str, &str)> = rows.iter().map(|r| (r.input.as_str(), r.settings.as_str())).collect();
+    assert_eq!(runs, [("a", specs[0]), ("a", specs[1]), ("b", specs[0]), ("b", specs[1])]);
+    for row in &rows {
+        assert_eq!((row.codec.as_str(), row.raw_bytes), ("inr:field", Some(7680)));
+        assert!(row.n_weights > Some(0) && row.encode_seconds > Some(0.0) && row.decode_seconds > Some(0.0));
+        assert!(row.log_mae.is_some() && row.recall.is_some() && row.threads.is_some());
+    }
+    let stdout = text(&output.stdout);
+    let total: u64 = rows.iter().filter(|r| r.settings == specs[1]).filter_map(|r| r.bytes).sum();
+    let line = stdout.lines().last().unwrap();
+    assert!(line.starts_with(specs[1]) && line.contains(&format!(" 15360 {total:>10} ")), "{stdout}");
+
+    assert_fails(&run(&["-o=rows.csv"]), 2, "rows.csv", "--force");
+    assert_eq!(run(&["--settings", "width=3"]).status.code(), Some(2));
+    assert_eq!(run(&["-o=rows.txt"]).status.code(), Some(2));
+    assert_eq!(bench.files(), ["a.npy", "b.npy", "rows.csv"]);
+
+    let lines = json_lines(&run(&["--json", "--quiet", "--settings", specs[0]]));
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[1]["input"], &lines[1]["bytes"]), (&Value::from("b"), &Value::from(rows[2].bytes)));
+}
+
+#[test]
+fn the_demo_leaves_its_files() {
+    let bench = Bench::new(&[]);
+    let output = bench.run(&["demo", "--steps=3", "-o=d"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    for part in ["ratio", "log-MAE", "precision", "recall", "3 steps"] {
+        assert!(stdout.contains(part), "{part} in {stdout}");
+    }
+    let original = read_event(&bench.path("d/event.npy")).unwrap();
+    let decoded = read_event(&bench.path("d/decoded.npy")).unwrap();
+    assert_eq!(original.shape(), decoded.shape());
+    assert!(fs::read(bench.path("d/event.png")).unwrap().starts_with(b"\x89PNG"));
+    assert_eq!(json(&bench.run(&["info", "d/event.npy.inrfit", "--json"]))["mode"], "field");
+    assert_fails(&bench.run(&["demo", "--steps=3", "-o=d"]), 2, "d/event.npy", "--force");
+    assert_eq!(fs::read_dir(bench.path("d")).unwrap().count(), 4);
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let bench = Bench::new(&["a.npy", "b.npy"]);
+    let args = [&["compress", "a.npy", "b.npy", "--json"], &QUICK[..]].concat();
+    let mut child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    assert!(bench.path("b.npy.inrfit").is_file(), "the work goes on");
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    let bench = Bench::new(&[]);
+    let help = text(&bench.run(&["--help"]).stdout);
+    assert!(help.contains("Examples:") && help.contains("Exit codes:") && help.contains("130  interrupted"));
+    for command in ["compress", "decompress", "info", "eval", "bench", "demo"] {
+        let output = bench.run(&[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("Examples:"), "{command}");
+    }
+    assert_eq!(bench.run(&[]).status.code(), Some(2));
+    assert_eq!(bench.run(&["compress"]).status.code(), Some(2));
+    let version = text(&bench.run(&["--version"]).stdout);
+    assert_eq!(version.trim(), format!("inrfit {}", env!("CARGO_PKG_VERSION")));
+}
+
+/// Not private, as temporary files are.
+#[cfg(unix)]
+#[test]
+fn outputs_have_the_rights_of_new_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new(&["a.npy"]);
+    fs::write(bench.path("plain"), b"").unwrap();
+    assert_eq!(bench.compress(&["a.npy"]).status.code(), Some(0));
+    let rights = |name: &str| fs::metadata(bench.path(name)).unwrap().permissions().mode();
+    assert_eq!(rights("a.npy.inrfit"), rights("plain"));
+}

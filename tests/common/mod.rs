@@ -1,0 +1,56 @@
+//! What several test files share.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use inrfit::codec::InrCodec;
+use inrfit::container::Limits;
+use inrfit::event::{DType, Event, Samples};
+use inrfit::settings::Settings;
+use std::path::PathBuf;
+
+/// A small event: a slanted band of pulses over a tenth of the voxels, with some structure in the values.
+pub fn event(shape: [usize; 3], dtype: DType) -> Event {
+    let n = shape.iter().product();
+    let value = |i: usize| -> f64 {
+        let [a, b, c] = inrfit::event::unravel(i, shape);
+        let phase = (a * 3 + b * 5 + c * 7) % 20;
+        if phase < 2 { (70 + 13 * a + 7 * b + 31 * phase) as f64 } else { 0.0 }
+    };
+    let samples = match dtype {
+        DType::U8 => Samples::U8((0..n).map(|i| value(i).min(255.0) as u8).collect()),
+        DType::U16 => Samples::U16((0..n).map(|i| value(i).min(1023.0) as u16).collect()),
+        DType::I16 => {
+            Samples::I16((0..n).map(|i| value(i) as i16 * if i % 3 == 0 { -1 } else { 1 }).collect())
+        }
+        DType::I32 => Samples::I32((0..n).map(|i| value(i) as i32 * 100_000).collect()),
+        DType::F32 => Samples::F32((0..n).map(|i| value(i) as f32 * 1e-3).collect()),
+    };
+    Event::new(shape, samples).expect("a valid event")
+}
+
+/// A codec with a short fit of a small network.
+pub fn codec(settings: Settings) -> InrCodec {
+    let settings = Settings {
+        n_steps: settings.n_steps.or(Some(20)),
+        batch: settings.batch.or(Some(256)),
+        hidden: settings.hidden.or(Some(8)),
+        ..settings
+    };
+    InrCodec { settings, limits: Limits::default(), n_threads: 2 }
+}
+
+/// The folder of real data, or `None` with a line that says so; where the data are required, absence is a failure.
+pub fn data() -> Option<PathBuf> {
+    let folder = match std::env::var_os("INRFIT_TEST_DATA") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+    };
+    if folder.join("wedges").is_dir() {
+        return Some(folder);
+    }
+    assert!(
+        std::env::var_os("INRFIT_REQUIRE_DATA").is_none(),
+        "INRFIT_REQUIRE_DATA is set: no data in {folder:?}"
+    );
+    eprintln!("skipped: no wedges in {}; INRFIT_TEST_DATA names another folder", folder.display());
+    None
+}

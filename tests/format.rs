@@ -1,0 +1,109 @@
+//! Files that were written once decode to the same bits for ever: at every lane width, and by a decoder in another
+//! language written from `docs/format.md`.
+//!
+//! `INRFIT_WRITE_GOLDEN=1 cargo test --test format` writes files that do not exist yet, and changes none.
+
+mod common;
+
+use common::{codec, event};
+use inrfit::backend::cpu::Cpu;
+use inrfit::codec::{InrCodec, Silent};
+use inrfit::event::{DType, Event};
+use inrfit::lane::Level;
+use inrfit::settings::{Bits, Preset, Settings};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Names and makers of the golden files: every layer, coding and sample type that the format has.
+fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
+    let plain = Settings::default();
+    let bits = |bits| Settings { bits: Some(bits), ..plain.clone() };
+    let tiles = |tile| Settings { tile: Some(tile), ..bits(Bits::Fixed(4)) };
+    let paper = Settings { preset: Preset::PaperSiren, n_steps: Some(3), ..plain.clone() };
+    let one_head = Settings { n_heads: Some(1), n_layers: Some(2), ..bits(Bits::Fixed(6)) };
+    let small = Settings { n_layers: Some(1), ..bits(Bits::Fixed(4)) };
+    // (name, event, settings, readable without zstd)
+    vec![
+        ("two_heads_u16", event([12, 14, 9], DType::U16), bits(Bits::Fixed(5)), true),
+        ("one_head_u8", event([14, 12, 11], DType::U8), one_head, true),
+        ("tiles_i16", event([20, 9, 16], DType::I16), tiles([10, 9, 8]), true),
+        ("small_f32", event([9, 10, 11], DType::F32), small, true),
+        ("paper_u16", event([16, 15, 14], DType::U16), paper, false),
+        (
+            "constant_i32",
+            Event::new([2, 3, 4], inrfit::event::Samples::I32(vec![-7; 24])).unwrap(),
+            plain.clone(),
+            true,
+        ),
+        ("raw_i32", event([3, 2, 5], DType::I32), plain, true),
+    ]
+}
+
+fn golden(name: &str, ending: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.{ending}"))
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Writes a golden file and its samples where there are none yet.
+fn write_missing(name: &str, event: &Event, settings: &Settings) {
+    let (file, samples) = (golden(name, "inrfit"), golden(name, "samples"));
+    if std::env::var_os("INRFIT_WRITE_GOLDEN").is_some() && !file.exists() {
+        let made = codec(settings.clone()).compress(event, &Silent).expect("a golden file");
+        std::fs::write(&file, &made.bytes).expect("a writable folder");
+        std::fs::write(&samples, made.decoded.samples().to_le_bytes()).expect("a writable folder");
+    }
+}
+
+#[test]
+fn golden_files_decode_to_the_same_bits_at_every_width() {
+    for (name, event, settings, _) in cases() {
+        write_missing(name, &event, &settings);
+        let (bytes, samples) = (read(&golden(name, "inrfit")), read(&golden(name, "samples")));
+        for level in Level::available() {
+            for n_threads in [1, 3] {
+                let cpu = Cpu::at_level(n_threads, level).unwrap();
+                let decoded = InrCodec::decompress_on(&cpu, &bytes, &Default::default(), &Silent).unwrap();
+                assert_eq!((decoded.shape(), decoded.dtype()), (event.shape(), event.dtype()), "{name}");
+                assert!(
+                    decoded.samples().to_le_bytes() == samples,
+                    "{name} at {level:?}, {n_threads} threads"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_input_still_gives_the_same_bytes() {
+    // zstd promises no bytes; every file without it must come out as it was written.
+    for (name, event, settings, no_zstd) in cases() {
+        if no_zstd {
+            let made = codec(settings).compress(&event, &Silent).unwrap();
+            assert!(made.bytes == read(&golden(name, "inrfit")), "{name}: {} bytes now", made.bytes.len());
+        }
+    }
+}
+
+#[test]
+fn a_decoder_written_from_the_document_agrees() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format_decoder.py");
+    if Command::new("python3").arg("--version").output().is_err() {
+        assert!(
+            std::env::var_os("INRFIT_REQUIRE_PYTHON").is_none(),
+            "INRFIT_REQUIRE_PYTHON is set: no python3"
+        );
+        eprintln!("skipped: no python3");
+        return;
+    }
+    for (name, _, _, no_zstd) in cases() {
+        if no_zstd {
+            let run =
+                Command::new("python3").arg("-B").arg(&script).arg(golden(name, "inrfit")).output().unwrap();
+            assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+            assert!(run.stdout == read(&golden(name, "samples")), "{name}: other samples");
+        }
+    }
+}

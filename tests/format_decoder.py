@@ -1,0 +1,324 @@
+"""Decodes an .inrfit file by docs/format.md alone: python3 format_decoder.py FILE > samples (raw, little-endian).
+
+Python's standard library only, and no zstd: files without zstd packing. Written for clarity, not for speed.
+"""
+import struct
+import sys
+import zlib
+
+from format_decoder_entropy import RangeDecoder, decode_matrix
+
+MAGIC = b"\x89INRF\r\n\x1a"
+CRITICAL = 0x80
+HEADER, NETWORK, INDEX, FIELD, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x86, 0xFF
+DTYPES = [("B", 0, 2**8 - 1), ("H", 0, 2**16 - 1), ("h", -(2**15), 2**15 - 1), ("i", -(2**31), 2**31 - 1), ("f", 0, 2**32 - 1)]
+
+
+class Refused(Exception):
+    """The file breaks a rule of the format, or uses what this decoder does not know."""
+
+
+def require(condition, what):
+    if not condition:
+        raise Refused(what)
+
+
+# --- binary32 arithmetic (section 1) ---------------------------------------------------------------------------
+
+
+def f32(x):
+    """x, a binary64 number, rounded to binary32."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", x))[0]
+    except OverflowError:
+        return float("inf") if x > 0 else float("-inf")
+
+
+def bits64(x):
+    return struct.unpack("<q", struct.pack("<d", x))[0]
+
+
+def fma(a, b, c):
+    p = a * b
+    s = p + c
+    if s - s == 0.0:
+        t = s - p
+        e = (p - (s - t)) + (c - t)
+        if e != 0.0 and bits64(s) & 1 == 0:
+            away = (e > 0.0) == (s > 0.0)
+            s = struct.unpack("<d", struct.pack("<q", bits64(s) + (1 if away else -1)))[0]
+    return f32(s)
+
+
+def mul(a, b):
+    return f32(a * b)
+
+
+def sub(a, b):
+    return f32(a - b)
+
+
+def rne(x):
+    return float(round(x))
+
+
+def clamp(x, lo, hi):
+    x = x if x < hi else hi
+    return x if x > lo else lo
+
+
+C = {name: f32(value) for name, value in {
+    "inv_pi": 0.31830987, "pi": 3.1415927, "pi_low": 8.742278e-8, "log2e": 1.442695,
+    "s0": -0.16666657, "s1": 8.333017e-3, "s2": -1.9806615e-4, "s3": 2.6000539e-6,
+    "e0": 0.6931472, "e1": 0.24022651, "e2": 5.550328e-2, "e3": 9.618004e-3, "e4": 1.3400235e-3, "e5": 1.547628e-4,
+}.items()}
+
+
+def sin(x):
+    x = clamp(x, -65536.0, 65536.0)
+    k = rne(mul(x, C["inv_pi"]))
+    r = fma(k, -C["pi"], x)
+    r = fma(k, C["pi_low"], r)
+    s = mul(r, r)
+    p = fma(C["s3"], s, C["s2"])
+    p = fma(p, s, C["s1"])
+    p = fma(p, s, C["s0"])
+    y = fma(mul(p, s), r, r)
+    return -y if int(k) % 2 else y
+
+
+def exp2(x):
+    x = clamp(x, -126.0, 127.0)
+    k = rne(x)
+    f = sub(x, k)
+    p = C["e5"]
+    for name in ("e4", "e3", "e2", "e1", "e0"):
+        p = fma(p, f, C[name])
+    return mul(fma(p, f, 1.0), 2.0 ** int(k))
+
+
+# --- bytes (sections 2 and 3) ------------------------------------------------------------------------------------
+
+
+class Bytes:
+    """A cursor over bytes."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        require(self.at + n <= len(self.data), "bytes are missing")
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def rest(self):
+        return self.take(len(self.data) - self.at)
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def f32s(self, n):
+        return list(struct.unpack("<%df" % n, self.take(4 * n)))
+
+    def varint(self):
+        n = 0
+        for i in range(10):
+            b = self.u8()
+            n |= (b & 0x7F) << (7 * i)
+            if b < 0x80:
+                require(n < 2**64, "a number of more than 64 bits")
+                return n
+        raise Refused("a number of more than ten bytes")
+
+    def zigzag(self):
+        n = self.varint()
+        return n // 2 if n % 2 == 0 else -(n // 2) - 1
+
+
+def read_records(data):
+    require(data[:8] == MAGIC, "not an inrfit file")
+    require(data[8:9] == b"\x01", "another version")
+    b = Bytes(data)
+    b.take(9)
+    while True:
+        start = b.at
+        kind = b.u8()
+        payload = b.take(b.varint())
+        body = data[start : b.at]
+        require(zlib.crc32(body) == struct.unpack("<I", b.take(4))[0], "a checksum is wrong")
+        yield kind, payload
+        if kind == END:
+            require(b.at == len(data) and not payload, "bytes follow the end")
+            return
+
+
+def read_header(payload):
+    b = Bytes(payload)
+    shape = [b.varint() for _ in range(3)]
+    dtype = b.varint()
+    require(dtype < len(DTYPES), "an unknown sample type")
+    counts = [b.varint() for _ in range(3)]
+    numbers = [b.zigzag() for _ in range(3)]
+    b.u8()
+    require(not b.rest(), "bytes too many in the header")
+    require(all(1 <= c <= n for c, n in zip(counts, shape)), "impossible tiles")
+    code, lo, hi = DTYPES[dtype]
+    require(all(lo <= n <= hi for n in numbers), "a sample that does not fit its type")
+    if code == "f":
+        numbers = [struct.unpack("<f", struct.pack("<I", n))[0] for n in numbers]
+        require(all(n - n == 0 for n in numbers), "a sample that is not finite")
+    lowest, highest, _peak = map(float, numbers)
+    require(lowest <= highest, "an empty range")
+    return {"shape": shape, "code": code, "counts": counts, "lowest": lowest, "highest": highest}
+
+
+def read_network(payload):
+    b = Bytes(payload)
+    require(b.varint() == 0, "an unknown model")
+    omega_first, omega_hidden = b.f32s(2)
+    require(b.varint() == 0, "an unknown provider of features")
+    hidden, n_layers, heads = b.varint(), b.varint(), b.varint()
+    require(1 <= hidden <= 4096 and 1 <= n_layers <= 64 and 1 <= heads <= 2, "impossible sizes")
+    coords = b.varint()
+    require(coords <= 2, "unknown coordinates")
+    if coords == 0:
+        lo, hi = ([x] * 3 for x in b.f32s(2))
+    elif coords == 1:
+        hi = b.f32s(3)
+        lo = [-x for x in hi]
+    else:
+        lo, hi = b.f32s(3), b.f32s(3)
+    transform = b.varint()
+    require(transform <= 1, "an unknown transform")
+    parameters = b.f32s(3)
+    require(not b.rest(), "bytes too many in the network record")
+    # Layers: (inputs, outputs, omega; None = linear).
+    layers = [(3, hidden, omega_first)] + [(hidden, hidden, omega_hidden)] * (n_layers - 1) + [(hidden, heads, None)]
+    return {"layers": layers, "lo": lo, "hi": hi, "transform": transform, "parameters": parameters}
+
+
+def read_body(b):
+    packing = b.u8()
+    require(packing in (0, 2), "a packing that this decoder does not know")
+    return packing, Bytes(b.rest())
+
+
+def read_field(b, network):
+    packing, b = read_body(b)
+    require(packing == 0, "a packing that fields do not have")
+    threshold = b.f32s(1)[0]
+    require(threshold == threshold, "a threshold that is not a number")
+    coding = b.u8()
+    require(coding <= 1, "an unknown coding of weights")
+    shapes = [s for n_in, n_out, _ in network["layers"] for s in ((n_out, n_in), (n_out, 1))]
+    if coding == 0:
+        tensors = [b.f32s(rows * cols) for rows, cols in shapes]
+        require(not b.rest(), "weights of another network")
+    else:
+        steps = b.f32s(len(shapes))
+        require(all(s > 0 and s - s == 0 for s in steps), "a step that is not positive")
+        stream = RangeDecoder(b.rest())
+        tensors = [[mul(f32(float(i)), step) for i in decode_matrix(stream, rows, cols)]
+                   for (rows, cols), step in zip(shapes, steps)]
+        require(not stream.overrun(), "the weights' stream ends early")
+    return threshold, tensors
+
+
+# --- evaluation (sections 4 and 5) -----------------------------------------------------------------------------
+
+
+def axis(lo, hi, n):
+    width = sub(hi, lo)
+    return [fma(f32(f32(float(i)) / f32(float(max(n - 1, 1)))), width, lo) for i in range(n)]
+
+
+def heads_at(network, tensors, x):
+    for number, (n_in, n_out, omega) in enumerate(network["layers"]):
+        matrix, bias = tensors[2 * number], tensors[2 * number + 1]
+        out = []
+        for o in range(n_out):
+            a = bias[o]
+            for k in range(n_in):
+                a = fma(matrix[o * n_in + k], x[k], a)
+            out.append(a if omega is None else sin(mul(omega, a)))
+        x = out
+    return x
+
+
+def sample(header, network, threshold, heads):
+    if not heads[0] > threshold:
+        return 0.0
+    t = heads[-1]
+    if network["transform"] == 0:
+        unit, center, scale = network["parameters"]
+        y = fma(t, scale, center)
+        m = y if y > sub(0.0, y) else sub(0.0, y)
+        v = mul(sub(exp2(m), 1.0), unit)
+        if 0.0 > y:
+            v = sub(0.0, v)
+    else:
+        offset, scale, cut = network["parameters"]
+        v = f32(exp2(mul(mul(t, scale), C["log2e"])) + offset)
+        if not v >= cut:
+            return 0.0
+        v = float(int(v))
+    lowest, highest = header["lowest"], header["highest"]
+    v = clamp(v, lowest, highest)
+    integer = header["code"] != "f"
+    w = rne(v) if integer else v
+    if w == 0:
+        e = 1.0 if integer else 2.0**-126
+        w = e if v >= 0 and highest >= e else -e if lowest <= -e else e
+    return w
+
+
+def decode(data):
+    """(shape, struct code of a sample, samples in C order)."""
+    header = network = None
+    tiles = {}
+    for kind, payload in read_records(data):
+        require((kind == HEADER) == (header is None), "the header is not the first record")
+        if kind == HEADER:
+            header = read_header(payload)
+            shape, counts = header["shape"], header["counts"]
+            cuts = [[i * n // c for i in range(c + 1)] for n, c in zip(shape, counts)]
+        elif kind == NETWORK:
+            require(network is None, "a second network")
+            network = read_network(payload)
+        elif kind in (FIELD, RAW):
+            b = Bytes(payload)
+            tile = b.varint()
+            require(tile < counts[0] * counts[1] * counts[2] and tile not in tiles, "no such tile, or twice")
+            tiles[tile] = (kind, b)
+        elif kind not in (INDEX, END):
+            require(not kind & CRITICAL, "an unknown critical record")
+    require(len(tiles) == counts[0] * counts[1] * counts[2], "a tile is missing")
+    samples = [0] * (shape[0] * shape[1] * shape[2])
+    for tile, (kind, b) in tiles.items():
+        index = [tile // (counts[1] * counts[2]), tile // counts[2] % counts[1], tile % counts[2]]
+        ranges = [range(cuts[a][i], cuts[a][i + 1]) for a, i in enumerate(index)]
+        n = len(ranges[0]) * len(ranges[1]) * len(ranges[2])
+        if kind == RAW:
+            packing, body = read_body(b)
+            body = body.rest()
+            body = body * n if packing == 2 else body
+            require(len(body) == n * struct.calcsize("<" + header["code"]), "samples do not fill their tile")
+            values = iter(struct.unpack("<%d%s" % (n, header["code"]), body))
+        else:
+            require(network is not None, "a field before its network")
+            threshold, tensors = read_field(b, network)
+            axes = [axis(network["lo"][a], network["hi"][a], len(ranges[a])) for a in range(3)]
+            values = (sample(header, network, threshold, heads_at(network, tensors, [x, y, z]))
+                      for x in axes[0] for y in axes[1] for z in axes[2])
+        for i in ranges[0]:
+            for j in ranges[1]:
+                for k in ranges[2]:
+                    v = next(values)
+                    samples[(i * shape[1] + j) * shape[2] + k] = v if header["code"] == "f" else int(v)
+    return shape, header["code"], samples
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as file:
+        _, code, decoded = decode(file.read())
+    sys.stdout.buffer.write(struct.pack("<%d%s" % (len(decoded), code), *decoded))

@@ -1,0 +1,229 @@
+//! The trainer's gradients against three references: back-propagation in double precision written here from the
+//! definition of the network ([`NetSpec::layers`]) and of the loss ([`Loss`]), central differences of that loss,
+//! and the automatic differentiation of `dfdx`.
+//!
+//! A trainer shows no gradients, but one step of Adam without memory (both decays 0) does: its second moment,
+//! [`Trainer::curvature`], is then the gradient squared, and the weights move against the gradient's sign.
+
+mod oracle;
+
+use inrfit::backend::cpu::Cpu;
+use inrfit::backend::{Adam, Backend, Schedule, ValueLoss};
+use inrfit::net::{NetSpec, Weights, tensors};
+use oracle::{Draws, Problem};
+
+/// How far a gradient may be from its reference. Rounding errors of a sum go with the size of its terms, not with
+/// what is left of them, so each tensor is measured against its own root mean square too.
+#[derive(Clone, Copy)]
+struct Tolerance {
+    /// Of each value: relative to itself, plus relative to the tensor's root mean square.
+    relative: f64,
+    absolute: f64,
+    /// Of 99 values in 100 over the whole network: relative to the tensor's root mean square.
+    typical: f64,
+}
+
+/// Single precision against double, through networks whose phases reach 30.
+const SINGLE: Tolerance = Tolerance { relative: 2e-4, absolute: 2e-4, typical: 2e-5 };
+/// Double against double in another order.
+const DOUBLE: Tolerance = Tolerance { relative: 1e-10, absolute: 1e-10, typical: 1e-11 };
+
+fn compare(
+    spec: &NetSpec,
+    got: &(f64, Vec<f64>),
+    want: &(f64, Vec<f64>),
+    tolerance: Tolerance,
+) -> Result<(), String> {
+    // What is no number is not below its limit either.
+    let within = |error: f64, limit: f64| error <= limit;
+    if !within((got.0 - want.0).abs(), tolerance.typical * want.0.abs()) {
+        return Err(format!("loss {} instead of {}", got.0, want.0));
+    }
+    let mut far = 0;
+    for t in tensors(spec) {
+        let (got, want) = (&got.1[t.range()], &want.1[t.range()]);
+        let rms = (want.iter().map(|w| w * w).sum::<f64>() / want.len() as f64).sqrt();
+        for (i, (g, w)) in got.iter().zip(want).enumerate() {
+            let error = (g - w).abs();
+            if !within(error, tolerance.relative * w.abs() + tolerance.absolute * rms) {
+                return Err(format!("value {i} of {t:?}: {g} instead of {w} (rms {rms})"));
+            }
+            far += usize::from(error > tolerance.typical * rms);
+        }
+    }
+    if far > got.1.len() / 100 {
+        return Err(format!("{far} of {} values are further off than is typical", got.1.len()));
+    }
+    Ok(())
+}
+
+/// Widths that are no multiple of a block, every depth, with and without features, both losses and all ways to
+/// draw.
+fn problems(hidden: &[usize]) -> impl Iterator<Item = Problem> {
+    let mut all = Vec::new();
+    for &hidden in hidden {
+        for (n_layers, n_heads, n_features) in
+            (1..=4).flat_map(|l| [1, 2].into_iter().flat_map(move |h| [0, 3, 21].map(|f| (l, h, f))))
+        {
+            for value in [ValueLoss::L1, ValueLoss::L2] {
+                for draws in [Draws::All, Draws::Biased(203), Draws::Corrected(131)] {
+                    all.push((hidden, n_layers, n_heads, n_features, value, draws));
+                }
+            }
+        }
+    }
+    all.into_iter().map(|(hidden, n_layers, n_heads, n_features, value, draws)| {
+        Problem::new(hidden, n_layers, n_heads, n_features).with(value, draws)
+    })
+}
+
+fn assert_close(p: &Problem, got: &(f64, Vec<f64>), want: &(f64, Vec<f64>), tolerance: Tolerance) {
+    if let Err(why) = compare(&p.spec, got, want, tolerance) {
+        panic!("{:?} {:?} {:?} rounded: {}: {why}", p.spec, p.loss, p.draws, p.rounding.is_some());
+    }
+}
+
+#[test]
+fn trainer_agrees_with_double_precision() {
+    for p in problems(&[5, 17, 40]) {
+        assert_close(&p, &p.trained(), &p.reference(), SINGLE);
+    }
+    // More draws than one group of tiles holds.
+    for n_heads in [1, 2] {
+        let p = Problem::new(17, 3, n_heads, 21).with(ValueLoss::L1, Draws::Corrected(6_007));
+        assert_close(&p, &p.trained(), &p.reference(), SINGLE);
+    }
+}
+
+#[test]
+fn rounded_weights_pass_their_gradient_straight_through() {
+    for p in problems(&[5, 17, 40]).map(Problem::rounded) {
+        assert_close(&p, &p.trained(), &p.reference(), SINGLE);
+    }
+}
+
+#[test]
+fn trainer_agrees_with_dfdx() {
+    for p in problems(&[17, 40]) {
+        let oracle = p.dfdx();
+        assert_close(&p, &p.reference(), &oracle, DOUBLE);
+        assert_close(&p, &p.trained(), &oracle, SINGLE);
+    }
+}
+
+#[test]
+fn trainer_agrees_with_finite_differences() {
+    let step = 1e-6;
+    for p in problems(&[5, 17]) {
+        let ((_, trained), (_, gradient)) = (p.trained(), p.reference());
+        let (mut weights, batch) = (p.weights64(), p.batch(0));
+        for t in tensors(&p.spec) {
+            let rms =
+                (gradient[t.range()].iter().map(|g| g * g).sum::<f64>() / t.range().len() as f64).sqrt();
+            // A few of each tensor, first and last among them.
+            let last = t.range().len() - 1;
+            for i in [0, last / 3, last / 2, last].map(|i| t.offset + i) {
+                let before = weights[i];
+                let mut at = |w| {
+                    weights[i] = w;
+                    p.loss(&weights, &batch)
+                };
+                let slope = (at(before + step) - at(before - step)) / (2.0 * step);
+                weights[i] = before;
+                // The loss, of order 1, is rounded to some 1e-15 before its difference is divided.
+                let near = |g: f64, relative| (g - slope).abs() <= relative * (slope.abs() + rms) + 2e-9;
+                assert!(near(gradient[i], 1e-6), "{:?} {t:?} {i}: {} for {slope}", p.spec, gradient[i]);
+                assert!(near(trained[i], 2e-4), "{:?} {t:?} {i}: {} for {slope}", p.spec, trained[i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_gradients_are_noticed() {
+    let p = Problem::new(17, 3, 2, 21).with(ValueLoss::L1, Draws::Corrected(203)).rounded();
+    let (loss, trained) = p.trained();
+    let right = p.reference();
+    let differs = |what: &str, gradient: Vec<f64>| {
+        let right = (loss, right.1.clone());
+        assert!(compare(&p.spec, &(loss, gradient), &right, SINGLE).is_err(), "{what} went unnoticed");
+    };
+    assert_close(&p, &(loss, trained.clone()), &right, SINGLE);
+    for t in tensors(&p.spec) {
+        let change = |f: &dyn Fn(&mut [f64])| {
+            let mut g = trained.clone();
+            f(&mut g[t.range()]);
+            g
+        };
+        differs("a tensor without gradient", change(&|g| g.fill(0.0)));
+        differs("a factor of 1.001", change(&|g| g.iter_mut().for_each(|g| *g *= 1.001)));
+        let most =
+            |g: &[f64]| (0..g.len()).max_by(|&a, &b| g[a].abs().total_cmp(&g[b].abs())).expect("values");
+        differs("one wrong sign", change(&|g| g[most(g)] *= -1.0));
+        differs("one value that is no number", change(&|g| g[0] = f64::NAN));
+    }
+    let mut other = p.clone();
+    other.rounding = None;
+    differs("the gradient at weights that are not rounded", other.reference().1);
+    differs("the other value loss", p.clone().with(ValueLoss::L2, p.draws).reference().1);
+    differs("draws without their weights", p.clone().with(ValueLoss::L1, Draws::Biased(203)).reference().1);
+    other = p.clone();
+    other.occupied[0..40].iter_mut().for_each(|o| *o = !*o);
+    differs("other occupancy", other.reference().1);
+    other = p.clone();
+    other.features.swap(21 * p.batch(0)[0].0, 21 * p.batch(0)[0].0 + 1);
+    differs("features in another order at one drawn site", other.reference().1);
+}
+
+/// Adam in double precision, on the reference gradients; `correct` its moments for their start at 0.
+fn adam(p: &Problem, schedule: Schedule, adam: Adam, n_steps: u64, correct: bool) -> (Vec<f64>, Vec<f64>) {
+    let mut weights = p.weights64();
+    let (mut m, mut v) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
+    let [beta1, beta2, epsilon] = [adam.beta1, adam.beta2, adam.epsilon].map(f64::from);
+    for step in 0..n_steps {
+        let done = step as f64 / schedule.n_steps as f64;
+        let share = 0.5 * (1.0 + (done * std::f64::consts::PI).cos());
+        let last = f64::from(schedule.last);
+        let rate = f64::from(schedule.initial) * (last + (1.0 - last) * share);
+        let gradient = p.gradient(&p.effective(&weights), &p.batch(step));
+        let n = step as i32 + 1;
+        let start = |beta: f64| if correct { 1.0 - beta.powi(n) } else { 1.0 };
+        for (i, g) in gradient.iter().enumerate() {
+            m[i] = beta1 * m[i] + (1.0 - beta1) * g;
+            v[i] = beta2 * v[i] + (1.0 - beta2) * g * g;
+            weights[i] -= rate * (m[i] / start(beta1)) / ((v[i] / start(beta2)).sqrt() + epsilon);
+        }
+    }
+    (weights, v)
+}
+
+#[test]
+fn steps_are_those_of_adam() {
+    let p = Problem::new(17, 2, 2, 3).with(ValueLoss::L2, Draws::Corrected(203));
+    let schedule = Schedule { initial: 1e-3, last: 0.1, n_steps: 6 };
+    // An epsilon of the gradients' size, so that gradients near 0 do not decide steps by their sign alone.
+    let settings = Adam { epsilon: 1e-3, ..Adam::default() };
+    let weights = Weights::new(p.spec, p.weights.clone()).expect("as many as the network has");
+    let cpu = Cpu::new(2).expect("two threads");
+    let mut trainer = cpu.trainer(&weights, p.set()).expect("matching arrays");
+    for (first, n) in [(0, 2), (2, 3)] {
+        trainer.run(&p.round(first, n, schedule, settings)).expect("a round");
+    }
+    let changes = |after: &[f64]| after.iter().zip(p.weights64()).map(|(a, b)| a - b).collect::<Vec<_>>();
+    let after: Vec<f64> =
+        trainer.weights().expect("weights").values().iter().map(|w| f64::from(*w)).collect();
+    let moved = (0.0, changes(&after));
+    let moments = (0.0, trainer.curvature().expect("moments").iter().map(|v| f64::from(*v)).collect());
+    let (weights, v) = adam(&p, schedule, settings, 5, true);
+    // Weights near 1 are rounded by 6e-8 at each of five steps of some 1e-3.
+    let tolerance = Tolerance { relative: 1e-3, absolute: 1e-3, typical: 3e-4 };
+    assert_close(&p, &moved, &(0.0, changes(&weights)), tolerance);
+    assert_close(&p, &moments, &(0.0, v), tolerance);
+    for (wrong, correct) in [(Adam { beta1: 0.8, ..settings }, true), (settings, false)] {
+        let (weights, _) = adam(&p, schedule, wrong, 5, correct);
+        assert!(
+            compare(&p.spec, &moved, &(0.0, changes(&weights)), tolerance).is_err(),
+            "{wrong:?} {correct}"
+        );
+    }
+}
