@@ -247,7 +247,7 @@ impl Settings {
         let default_sampling =
             if paper { Sampling::Full } else { Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }) };
         let batch = self.batch.unwrap_or(8192);
-        let n_steps = self.n_steps.unwrap_or(if paper { 3000 } else { 8500 });
+        let n_steps = self.n_steps.unwrap_or(if paper { 3000 } else { 5500 });
         if batch == 0 || n_steps == 0 {
             return Err(Error::argument("a fit needs at least one step of at least one site"));
         }
@@ -291,7 +291,7 @@ impl Settings {
 }
 
 /// Changes of occupancy along a line that a half extent of 1 stands for.
-const CHANGES_PER_HALF_EXTENT: f32 = 8.0;
+const CHANGES_PER_HALF_EXTENT: f32 = 7.0;
 
 /// Coordinates around 0, each axis as long as there is structure on it: the mean number of changes between occupied
 /// and empty along the lines that have an occupied voxel. So the first layer starts with frequencies that the event

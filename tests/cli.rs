@@ -252,9 +252,9 @@ fn exit_codes_tell_what_is_wrong() {
         assert_fails(&bench.run(&[command, "newer.inrfit"]), 5, "newer.inrfit", "version");
     }
     assert_fails(&bench.run(&["info", "a.npy"]), 4, "a.npy", "inrfit compress");
-    assert_fails(&bench.run(&["info", "dir"]), 3, "dir", "is a folder");
+    assert_fails(&bench.run(&["info", "dir"]), 2, "dir", "is a folder");
     assert_fails(&bench.compress(&["none.npy"]), 3, "none.npy", "");
-    assert_fails(&bench.compress(&["dir"]), 3, "dir", "");
+    assert_fails(&bench.compress(&["dir"]), 2, "dir", "");
     assert_fails(&bench.compress(&["text.npy"]), 4, "text.npy", "");
     assert_fails(&bench.compress(&["a.npy", "-o=x", "--device=cuda"]), 7, "a.npy", "--device cpu");
     assert_fails(&bench.run(&["eval", "a.npy", "cut.inrfit"]), 4, "cut.inrfit", "at byte");
@@ -414,6 +414,8 @@ fn the_demo_leaves_its_files() {
     assert_eq!(json(&bench.run(&["info", "d/event.npy.inrfit", "--json"]))["mode"], "field");
     assert_fails(&bench.run(&["demo", "--steps=3", "-o=d"]), 2, "d/event.npy", "--force");
     assert_eq!(fs::read_dir(bench.path("d")).unwrap().count(), 4);
+    assert_eq!(bench.run(&["demo", "--steps=0", "-o=e"]).status.code(), Some(2));
+    assert_eq!(bench.files(), ["d"], "a demo that fails leaves nothing");
 }
 
 #[test]

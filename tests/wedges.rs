@@ -13,14 +13,15 @@ fn a_short_fit_of_a_wedge_finds_its_tracks() {
     let Some(data) = common::data() else { return };
     let event = read_event(&data.join("wedges/wedge_3093_8_2-0.npy")).unwrap();
     assert_eq!(event.shape(), [192, 249, 16]);
-    let settings = Settings { hidden: Some(48), n_steps: Some(300), ..Settings::default() };
+    let settings =
+        Settings { hidden: Some(64), n_steps: Some(1000), batch: Some(4096), ..Settings::default() };
     let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2 };
     let made = codec.compress(&event, &Silent).unwrap();
     let metrics = Metrics::compare(&event, &made.decoded, default_peak(&event)).unwrap();
     assert!((0.07..0.12).contains(&metrics.occupancy), "{metrics:?}");
-    assert!(made.bytes.len() < 6_000, "{} bytes", made.bytes.len());
+    assert!(made.bytes.len() < 8_000, "{} bytes", made.bytes.len());
     // An empty decoding has log-MAE 0.5 and more: the fit must be far better already.
-    assert!(metrics.log_mae < 0.35 && metrics.precision > 0.6 && metrics.recall > 0.6, "{metrics:?}");
+    assert!(metrics.log_mae < 0.35 && metrics.precision > 0.7 && metrics.recall > 0.7, "{metrics:?}");
     assert!(codec.decompress(&made.bytes, &Silent).unwrap() == made.decoded);
 }
 

@@ -4,7 +4,7 @@ use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::io::write_atomically;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{ErrorKind as IoKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Ending of compressed files.
@@ -114,7 +114,7 @@ pub enum Content {
 /// What the file at `path` is.
 ///
 /// # Errors
-/// `Io`, with the path.
+/// `Io`, or `Argument` for a folder, with the path.
 pub fn content(path: &Path) -> Result<Content> {
     let head = head(&mut open(path)?, path)?;
     Ok(if head.starts_with(NPY_MAGIC) { Content::Npy } else { Content::Other })
@@ -123,7 +123,7 @@ pub fn content(path: &Path) -> Result<Content> {
 /// The bytes of a compressed file; a file that is none is not read to its end.
 ///
 /// # Errors
-/// `Io`; `Corrupt` where the file is no compressed event. All with the path.
+/// `Io`; `Argument` for a folder; `Corrupt` where the file is an array. All with the path.
 pub fn read_compressed(path: &Path) -> Result<Vec<u8>> {
     let mut file = open(path)?;
     let mut bytes = head(&mut file, path)?;
@@ -140,13 +140,12 @@ pub fn read_compressed(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn open(path: &Path) -> Result<File> {
-    let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
-    match file.metadata() {
-        Ok(found) if found.is_dir() => {
-            let why = std::io::Error::new(IoKind::IsADirectory, "is a folder; name a file");
-            Err(Error::io(path.display(), why))
-        }
-        _ => Ok(file),
+    let refuse = |e| Error::io("cannot open it", e).context(path.display());
+    let file = File::open(path).map_err(refuse)?;
+    // Opening a folder succeeds on some systems; reading it then fails with less to say.
+    match file.metadata().map_err(refuse)?.is_dir() {
+        true => Err(Error::argument(format!("{}: is a folder; name a file", path.display()))),
+        false => Ok(file),
     }
 }
 

@@ -211,8 +211,10 @@ fn sin_reduced<S: Simd>(s: S, k: S::V, r: S::V, r2: S::V) -> S::V {
     s.flip_if_odd(s.fma(s.mul(p, r2), r, r), k)
 }
 
+#[allow(clippy::approx_constant, reason = "spelled out, as in the format document")]
 const INV_PI: f32 = 0.318_309_87;
 /// pi rounded to f32, and what it leaves.
+#[allow(clippy::approx_constant, reason = "its rounding matters: PI_LOW is what it leaves")]
 const PI_HIGH: f32 = 3.141_592_7;
 const PI_LOW: f32 = -8.742_278e-8;
 /// `(sin r - r) / r^3` in powers of `r^2`, minimax for `|r| <= pi / 2`.

@@ -7,13 +7,13 @@ use inrfit::event::{DType, Event, Samples};
 use inrfit::settings::Settings;
 use std::path::PathBuf;
 
-/// A small event: a slanted band of pulses over a tenth of the voxels, with some structure in the values.
+/// A small event: slanted bands over a sixth of the voxels, with some structure in the values.
 pub fn event(shape: [usize; 3], dtype: DType) -> Event {
     let n = shape.iter().product();
     let value = |i: usize| -> f64 {
         let [a, b, c] = inrfit::event::unravel(i, shape);
-        let phase = (a * 3 + b * 5 + c * 7) % 20;
-        if phase < 2 { (70 + 13 * a + 7 * b + 31 * phase) as f64 } else { 0.0 }
+        let phase = (a + 2 * b + 3 * c) % 24;
+        if phase < 4 { (70 + 5 * a + 3 * b + 31 * phase) as f64 } else { 0.0 }
     };
     let samples = match dtype {
         DType::U8 => Samples::U8((0..n).map(|i| value(i).min(255.0) as u8).collect()),
@@ -30,7 +30,7 @@ pub fn event(shape: [usize; 3], dtype: DType) -> Event {
 /// A codec with a short fit of a small network.
 pub fn codec(settings: Settings) -> InrCodec {
     let settings = Settings {
-        n_steps: settings.n_steps.or(Some(20)),
+        n_steps: settings.n_steps.or(Some(60)),
         batch: settings.batch.or(Some(256)),
         hidden: settings.hidden.or(Some(8)),
         ..settings
