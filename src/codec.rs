@@ -8,11 +8,11 @@ use crate::container::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::field::{NetField, calibrate};
-use crate::fit::{FitProgress, Fitted, fit, validation_positions};
+use crate::fit::{FitProgress, FitSettings, Fitted, fit, validation_positions};
 use crate::lane::{Level, Scalar};
 use crate::metrics::default_peak;
 use crate::net::Weights;
-use crate::quant;
+use crate::quant::{self, MatrixBits};
 use crate::settings::{DeviceRequest, Resolved, Sampling, Settings};
 use crate::tile::{Tile, TileGrid};
 use inrfit_sampling::{DrawTable, Sites};
@@ -355,9 +355,8 @@ fn encode_tile(
     let raw_payload = raw.to_payload()?;
     let keep_raw = |payload: &[u8]| PackedTile { is_field: false, record: frame(kind::RAW, payload) };
     seconds.pack += start.elapsed().as_secs_f64();
-    let bits = resolved.fit.bits.map_or(32.0, |b| f64::from(b.matrix));
-    // Entropy coding seldom saves a fifth of the bits asked for: below that, a fit would be for nothing.
-    if (raw_payload.len() as f64) < 0.8 * bits / 8.0 * network.spec.n_weights() as f64 {
+    // Below the fewest bits that a fit may end with, it would be for nothing.
+    if (raw_payload.len() as f64) < least_bits(&resolved.fit) / 8.0 * network.spec.n_weights() as f64 {
         return Ok(keep_raw(&raw_payload));
     }
     let data = TileData::new(part, resolved);
@@ -378,6 +377,15 @@ fn encode_tile(
         true => PackedTile { is_field: true, record: frame(kind::FIELD, &payload) },
         false => keep_raw(&raw_payload),
     })
+}
+
+/// Bits a weight that a field takes at the least.
+fn least_bits(fit: &FitSettings) -> f64 {
+    match fit.bits.map(|b| b.matrix) {
+        None => 32.0 * 0.9,
+        Some(MatrixBits::Mean(mean)) => 0.8 * f64::from(mean),
+        Some(MatrixBits::Worth) => 0.8 * f64::from(quant::WORTH_BITS.0),
+    }
 }
 
 fn fit_tile(
@@ -403,7 +411,7 @@ fn fit_tile(
         told.observer.progress(&Progress { step, n_steps, error: Some(error), ..told.at(Stage::Fit) });
         !told.observer.cancelled()
     };
-    let settings = crate::fit::FitSettings {
+    let settings = FitSettings {
         seed: resolved.fit.seed.wrapping_add(told.tile as u64),
         time_limit: resolved.fit.time_limit.map(|t| t / told.n_tiles as u32),
         ..resolved.fit

@@ -3,7 +3,7 @@
 use crate::backend::{Adam, Backend, Loss, Round, Schedule, TrainingSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{NetSpec, Weights};
-use crate::quant::{self, BitRates};
+use crate::quant::{self, BitRates, Sensitivity};
 use inrfit_sampling::DrawTable;
 use std::time::{Duration, Instant};
 
@@ -93,10 +93,13 @@ pub fn fit(
     let mut steps: Option<Vec<f32>> = None;
     let mut best: Option<(f64, Weights)> = None;
     let mut clock = Clock { limit: settings.time_limit, spent: Duration::ZERO, n_steps };
-    let mut step = 0;
+    let (mut step, mut loss) = (0, 0.0);
     while step < n_steps {
         if let (Some(bits), None, true) = (&settings.bits, &steps, step >= rounded_from) {
-            steps = Some(quant::allocate(&trainer.weights()?, &trainer.curvature()?, bits)?);
+            let curvature = trainer.curvature()?;
+            let batch = if table.is_some() { settings.batch } else { set.targets.len() };
+            let sensitivity = Sensitivity { curvature: &curvature, batch, loss };
+            steps = Some(quant::allocate(&trainer.weights()?, &sensitivity, bits)?);
         }
         let n_left = if step < rounded_from { rounded_from - step } else { n_steps - step };
         let n = match step < rounded_from {
@@ -114,7 +117,8 @@ pub fn fit(
             adam: settings.adam,
             rounding: steps.as_deref(),
         };
-        let (n_done, loss) = clock.run(trainer.as_mut(), &round)?;
+        let n_done;
+        (n_done, loss) = clock.run(trainer.as_mut(), &round)?;
         step += n_done;
         let weights = trainer.weights()?;
         if !loss.is_finite() || weights.values().iter().any(|w| !w.is_finite()) {

@@ -1,50 +1,92 @@
 //! Weights as integers: how coarse each tensor may be, and its bytes.
 
 use crate::error::{Error, Result};
+use crate::lane::{Scalar, Simd};
 use crate::net::{NetSpec, Weights, tensors};
 
-/// How many bits weights shall cost, as a mean over the network, and the share that biases get.
+/// How many bits the elements of matrices shall cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MatrixBits {
+    /// This mean over the network, on disk, after entropy coding.
+    Mean(f32),
+    /// As many as are worth it: the steps at which one bit less a weight would cost a given share of the loss.
+    Worth,
+}
+
+/// How many bits weights shall cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BitRates {
-    /// Mean bits of a matrix element on disk, after entropy coding.
-    pub matrix: f32,
+    /// Elements of matrices.
+    pub matrix: MatrixBits,
     /// Mean bits of a bias.
     pub bias: f32,
 }
 
+/// What the loss tells of the weights' worth.
+#[derive(Debug, Clone, Copy)]
+pub struct Sensitivity<'a> {
+    /// Mean squared gradient of each weight, over batches.
+    pub curvature: &'a [f32],
+    /// Sites of a batch.
+    pub batch: usize,
+    /// The loss now.
+    pub loss: f64,
+}
+
 /// Entropy in bits of a Gaussian of deviation 1 rounded to steps of 1 (differential entropy, fine steps).
-const GAUSSIAN_BITS: f64 = 2.047_095_585_180_641;
+const GAUSSIAN_BITS: f32 = 2.047_095_6;
+
+/// Step times root of the curvature times root of the batch, over the loss, in [`MatrixBits::Worth`]. Chosen on
+/// synthetic events and two wedges so that rate and error are traded as they are between widths of the network.
+const WORTH: f64 = 0.018;
+
+/// Fewest and most mean bits that [`MatrixBits::Worth`] gives: beyond, the loss says nothing useful.
+pub const WORTH_BITS: (f32, f32) = (3.0, 8.0);
 
 /// Chooses the quantisation step of each tensor.
 ///
 /// Rounding to steps of `d` costs about `f d^2 / 24` of loss a weight, `f` being the curvature of the loss (here
 /// the mean squared gradient, the Fisher approximation), and saves `log2 d` bits. At equal slopes over all
-/// tensors, `d` is proportional to `1 / sqrt(f)`; the factor follows from the mean rate asked for.
+/// tensors, `d` is proportional to `1 / sqrt(f)`; the factor follows from the mean rate asked for, or from what a
+/// bit may cost. Arithmetic is that of [`crate::lane`], so that steps are the same on every machine.
 ///
 /// # Errors
-/// `Argument` for rates that are not positive.
-pub fn allocate(weights: &Weights, curvature: &[f32], bits: &BitRates) -> Result<Vec<f32>> {
-    if !(bits.matrix > 0.0 && bits.bias > 0.0) || curvature.len() != weights.values().len() {
+/// `Argument` for rates that are not positive, or a curvature of another network.
+pub fn allocate(weights: &Weights, sensitivity: &Sensitivity<'_>, bits: &BitRates) -> Result<Vec<f32>> {
+    let asked = match bits.matrix {
+        MatrixBits::Mean(mean) => mean,
+        MatrixBits::Worth => WORTH_BITS.0,
+    };
+    if !(asked > 0.0 && bits.bias > 0.0) || sensitivity.curvature.len() != weights.values().len() {
         return Err(Error::argument(format!("bits a weight must be positive: {bits:?}")));
     }
+    let s = Scalar::new();
+    let mean = |x: &[f32], f: fn(f64) -> f64| x.iter().map(|&x| f(f64::from(x))).sum::<f64>() / x.len() as f64;
     let tensors = weights.tensors();
-    let mean =
-        |x: &[f32], f: fn(f64) -> f64| x.iter().map(|&x| f(f64::from(x))).sum::<f64>() / x.len() as f64;
-    let spread: Vec<f64> =
-        tensors.iter().map(|t| mean(&weights.values()[t.range()], |x| x * x).sqrt().max(1e-12)).collect();
     // Never flat: a tensor without gradients is a tensor that some steps did not reach.
     let sharpness: Vec<f64> =
-        tensors.iter().map(|t| mean(&curvature[t.range()], |x| x).max(1e-30).sqrt()).collect();
+        tensors.iter().map(|t| mean(&sensitivity.curvature[t.range()], |x| x).max(1e-30).sqrt()).collect();
     let mut steps = vec![0.0f32; tensors.len()];
-    for (is_bias, rate) in [(false, bits.matrix), (true, bits.bias)] {
+    for is_bias in [false, true] {
+        let these = || tensors.iter().enumerate().filter(move |(_, t)| t.is_bias == is_bias);
         let (mut n, mut bits_at_1) = (0.0, 0.0);
-        for (i, t) in tensors.iter().enumerate().filter(|(_, t)| t.is_bias == is_bias) {
-            let size = t.range().len() as f64;
+        for (i, t) in these() {
+            let spread = mean(&weights.values()[t.range()], |x| x * x).sqrt().max(1e-12);
+            let size = t.range().len() as f32;
             n += size;
-            bits_at_1 += size * (GAUSSIAN_BITS + (spread[i] * sharpness[i]).log2());
+            bits_at_1 += size * (GAUSSIAN_BITS + s.log2((spread * sharpness[i]).max(1e-37) as f32));
         }
-        let factor = (bits_at_1 / n - f64::from(rate)).exp2();
-        for (i, _) in tensors.iter().enumerate().filter(|(_, t)| t.is_bias == is_bias) {
+        // Steps are `factor / sharpness`, which cost `bits_at_1 / n - log2 factor` bits.
+        let rate = match (is_bias, bits.matrix) {
+            (true, _) => bits.bias,
+            (false, MatrixBits::Mean(mean)) => mean,
+            (false, MatrixBits::Worth) => {
+                let factor = WORTH * sensitivity.loss / (sensitivity.batch as f64).sqrt();
+                (bits_at_1 / n - s.log2(factor.clamp(1e-37, 1e37) as f32)).clamp(WORTH_BITS.0, WORTH_BITS.1)
+            }
+        };
+        let factor = f64::from(s.exp2(bits_at_1 / n - rate));
+        for (i, _) in these() {
             steps[i] = ((factor / sharpness[i]) as f32).clamp(1e-12, 1e6);
         }
     }

@@ -7,7 +7,7 @@ use crate::event::{DType, Event};
 use crate::fit::FitSettings;
 use crate::lane::Scalar;
 use crate::net::{Model, NetSpec};
-use crate::quant::BitRates;
+use crate::quant::{BitRates, MatrixBits};
 use inrfit_sampling::SamplerKind;
 use serde::Serialize;
 use std::fmt;
@@ -241,8 +241,8 @@ impl Settings {
         spec.validate()?;
         let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
             Bits::Float => None,
-            Bits::Auto => Some(BitRates { matrix: 5.0, bias: 8.0 }),
-            Bits::Fixed(n) => Some(BitRates { matrix: f32::from(n), bias: f32::from(n).max(8.0) }),
+            Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0 }),
+            Bits::Fixed(n) => Some(BitRates { matrix: MatrixBits::Mean(f32::from(n)), bias: f32::from(n).max(8.0) }),
         };
         let default_sampling =
             if paper { Sampling::Full } else { Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }) };

@@ -17,7 +17,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("domain", list("lane event sampling")),
         ("net", list("lane sampling")),
         ("backend", list("net lane sampling")),
-        ("quant", list("net entropy")),
+        ("quant", list("net lane entropy")),
         ("fit", list("backend net domain sampling quant")),
         ("field", list("backend net domain lane event sampling")),
         ("container", list("net domain quant event tile entropy")),

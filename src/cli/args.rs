@@ -76,7 +76,7 @@ pub struct FitArgs {
     /// Bits of a weight: 2 to 16, float = 32 and no rounding, auto = shared out over the layers [default: auto]
     #[arg(long, value_name = "BITS")]
     bits: Option<Bits>,
-    /// Training steps a tile [default: 8500]
+    /// Training steps a tile [default: 5500]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Voxels a step [default: 8192]

@@ -329,24 +329,28 @@ pub fn heads<S: Simd>(s: S, plan: &Plan, loss: &Loss, scratch: &mut Scratch, goa
             total += f64::from(scale * value);
         }
         if n_heads == 2 {
-            // Cross entropy from the logit: softplus(|z|) part first, so that nothing overflows.
+            // Cross entropy from the logit, max(z, 0) + ln(1 + exp(-|z|)) - label z: nothing overflows.
             let z = out[0];
             let label = if goal.occupied { 1.0 } else { 0.0 };
-            let e = lane_exp(s, -z.abs());
+            let (e, log) = softplus_parts(s, -z.abs());
             let sigmoid = if z >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) };
             d[0] = goal.weight * (sigmoid - label);
-            let softplus = f64::from(z.max(0.0)) + f64::from(e).ln_1p();
-            total += f64::from(goal.weight) * (softplus - f64::from(label * z));
+            total += f64::from(goal.weight * (z.max(0.0) + log - label * z));
         }
     }
     total
 }
 
-/// `exp(x)` by the lane's `exp2`, one lane of it.
+/// `exp(x)` and `ln(1 + exp(x))` for `x <= 0`, by the lane's functions.
 #[inline(always)]
-fn lane_exp<S: Simd>(s: S, x: f32) -> f32 {
-    let mut out = [0.0f32; BLOCK];
+fn softplus_parts<S: Simd>(s: S, x: f32) -> (f32, f32) {
+    let (mut e, mut log) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
+    let exp = s.exp2(s.splat(x * std::f32::consts::LOG2_E));
+    let ln = s.mul(s.log2(s.add(exp, s.splat(1.0))), s.splat(std::f32::consts::LN_2));
     // SAFETY: no width has more than BLOCK lanes.
-    unsafe { s.store(out.as_mut_ptr(), s.exp2(s.splat(x * std::f32::consts::LOG2_E))) };
-    out[0]
+    unsafe {
+        s.store(e.as_mut_ptr(), exp);
+        s.store(log.as_mut_ptr(), ln);
+    }
+    (e[0], log[0])
 }
