@@ -7,7 +7,9 @@
 //! seconds of the training steps over all threads (wall seconds times threads where the system does not tell).
 
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Loss, Round, Schedule, SiteBlock, Trainer, TrainingSet, ValueLoss};
+use inrfit::backend::{
+    Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, Trainer, TrainingSet, ValueLoss,
+};
 use inrfit::domain::{CoordMap, Transform};
 use inrfit::event::Event;
 use inrfit::field::calibrate;
@@ -95,8 +97,9 @@ fn run(
     let model = Model::Siren { omega_first: 90.0, omega_hidden: 12.0 };
     let spec = NetSpec { model, n_coords: 3, n_features: 0, hidden: 128, n_layers: 3, n_heads: 2 };
     let set = TrainingSet { sites: problem.sites(), targets: &problem.targets, occupied: &problem.occupied };
-    let mut trainer: Box<dyn Trainer> =
-        cpu.trainer(&Weights::initial(spec, 0).expect("valid sizes"), set).expect("a trainer");
+    let mut trainer: Box<dyn Trainer> = cpu
+        .trainer(&Weights::initial(spec, 0).expect("valid sizes"), set, Precision::F32)
+        .expect("a trainer");
     let samples_per_step = if table.is_some() { goal.batch } else { problem.targets.len() } as u64;
     let n_steps = (goal.samples_per_round / samples_per_step).max(1);
     let (mut rows, mut seconds, mut step) = (Vec::new(), 0.0, 0);

@@ -6,7 +6,8 @@
 
 use gemm::{Parallelism, gemm};
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Loss, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
+use inrfit::backend::{Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
+use inrfit::lane::has_bf16;
 use inrfit::net::{Model, NetSpec, Weights};
 use inrfit_sampling::{Sampler, Sites, Uniform};
 use std::time::Instant;
@@ -106,33 +107,38 @@ fn main() {
     let model = Model::Siren { omega_first: 30.0, omega_hidden: 30.0 };
     let spec = NetSpec { model, n_coords: 3, n_features: 0, hidden, n_layers, n_heads: 1 };
     let weights = Weights::initial(spec, 0).expect("valid sizes");
-    println!("threads,batch,samples_per_s,gflops,gemm_gflops,share_of_gemm");
+    println!("precision,threads,batch,samples_per_s,gflops,gemm_gflops,share_of_gemm");
+    let precisions = if has_bf16() { &[Precision::F32, Precision::Bf16][..] } else { &[Precision::F32] };
     for n_threads in [1, 2] {
         let cpu = Cpu::new(n_threads).expect("threads");
         for batch in [8_192, 16_384, 32_768, 65_536, 131_072] {
-            let mut trainer = cpu.trainer(&weights, set).expect("a trainer");
-            let mut step = 0;
-            let steps = rate(seconds, || {
-                let round = Round {
-                    first_step: step,
-                    n_steps: 1,
-                    batch,
-                    seed: 0,
-                    table: Some(&table),
-                    loss: Loss { value: ValueLoss::L2, value_scale: 1.0, correct: false },
-                    schedule: Schedule { initial: 1e-4, last: 1.0, n_steps: 1 },
-                    adam: Adam::default(),
-                    rounding: None,
-                };
-                trainer.run(&round).expect("a step");
-                step += 1;
-            });
-            let samples = steps * batch as f64;
-            // Backward costs twice the forward pass, but for the layer that reads the coordinates.
-            let flops = 3 * spec.flops() - 2 * 3 * hidden;
-            let gflops = samples * flops as f64 / 1e9;
-            let reference = gemm_rate(batch, hidden, n_threads, seconds / 2.0);
-            println!("{n_threads},{batch},{samples:.0},{gflops:.1},{reference:.1},{:.3}", gflops / reference);
+            for &precision in precisions {
+                let mut trainer = cpu.trainer(&weights, set, precision).expect("a trainer");
+                let mut step = 0;
+                let steps = rate(seconds, || {
+                    let round = Round {
+                        first_step: step,
+                        n_steps: 1,
+                        batch,
+                        seed: 0,
+                        table: Some(&table),
+                        loss: Loss { value: ValueLoss::L2, value_scale: 1.0, correct: false },
+                        schedule: Schedule { initial: 1e-4, last: 1.0, n_steps: 1 },
+                        adam: Adam::default(),
+                        rounding: None,
+                    };
+                    trainer.run(&round).expect("a step");
+                    step += 1;
+                });
+                let samples = steps * batch as f64;
+                // Backward costs twice the forward pass, but for the layer that reads the coordinates.
+                let flops = 3 * spec.flops() - 2 * 3 * hidden;
+                let gflops = samples * flops as f64 / 1e9;
+                let reference = gemm_rate(batch, hidden, n_threads, seconds / 2.0);
+                let name = if precision == Precision::F32 { "f32" } else { "bf16" };
+                let share = gflops / reference;
+                println!("{name},{n_threads},{batch},{samples:.0},{gflops:.1},{reference:.1},{share:.3}");
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::lane::{Level, Scalar};
 use crate::metrics::default_peak;
 use crate::net::Weights;
 use crate::quant::{self, MatrixBits};
-use crate::settings::{DeviceRequest, Resolved, Sampling, Settings};
+use crate::settings::{DeviceRequest, PrecisionKind, Resolved, Sampling, Settings};
 use crate::tile::{Tile, TileGrid};
 use inrfit_sampling::{DrawTable, Sites};
 use serde::Serialize;
@@ -186,7 +186,10 @@ impl InrCodec {
             tile_counts: grid.counts(),
             range: occupied_range(event),
             peak: default_peak(event),
-            device: 0,
+            device: match self.settings.precision {
+                PrecisionKind::F32 => 0,
+                PrecisionKind::Bf16 => 2,
+            },
         };
         let network =
             NetworkHeader { spec: resolved.fit.spec, coords: resolved.coords, transform: resolved.transform };
@@ -407,8 +410,8 @@ fn fit_tile(
         Ok(data.calibrate(header, resolved, &heads, Some(&validation)).1)
     };
     let mut heard = |p: FitProgress| {
-        let FitProgress { step, n_steps, error, .. } = p;
-        told.observer.progress(&Progress { step, n_steps, error: Some(error), ..told.at(Stage::Fit) });
+        let FitProgress { step, n_steps, error } = p;
+        told.observer.progress(&Progress { step, n_steps, error, ..told.at(Stage::Fit) });
         !told.observer.cancelled()
     };
     let settings = FitSettings {

@@ -70,9 +70,9 @@ impl Transform {
         let mut v = f64::from(v);
         match *self {
             Transform::Log2 { .. } => {}
-            // Negated, so that NaN is empty too.
-            Transform::Ln { cut, .. } if !(v >= f64::from(cut)) => return None,
-            Transform::Ln { .. } => v = v.trunc(),
+            Transform::Ln { cut, .. } if v >= f64::from(cut) => v = v.trunc(),
+            // Below the cut, or NaN.
+            Transform::Ln { .. } => return None,
         }
         // As comparisons, so that NaN becomes the upper end, as in the lane's clamp.
         let v = if v < range.1 { v } else { range.1 };
@@ -94,7 +94,9 @@ impl Field for NetField {
         let n_heads = self.weights.spec().n_heads;
         let mut values = self.transform.values(Level::detect(), &heads, n_heads);
         for (v, h) in values.iter_mut().zip(heads.chunks_exact(n_heads)) {
-            if !(h[0] > self.threshold) {
+            // NaN is above nothing.
+            let is_occupied = h[0] > self.threshold;
+            if !is_occupied {
                 *v = 0.0;
             }
         }

@@ -1,6 +1,6 @@
 //! Fitting a network to a training set: rounds of steps, the phase with rounded weights, the choice of the best.
 
-use crate::backend::{Adam, Backend, Loss, Round, Schedule, TrainingSet};
+use crate::backend::{Adam, Backend, Loss, Precision, Round, Schedule, Trainer, TrainingSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{NetSpec, Weights};
 use crate::quant::{self, BitRates, Sensitivity};
@@ -30,6 +30,8 @@ pub struct FitSettings {
     pub rounding_from: f64,
     /// Take the last weights instead of the best among the checkpoints.
     pub keep_last: bool,
+    /// Arithmetic of the steps.
+    pub precision: Precision,
     /// Of starting weights and draws.
     pub seed: u64,
     /// Stop training after this time: the schedule is then followed by time, and bytes differ from run to run.
@@ -53,6 +55,9 @@ const N_VALIDATION: usize = 32_768;
 const N_CHECKPOINTS: u64 = 8;
 const N_REPORTS: u64 = 16;
 
+/// Sites trained on between two calls of `heard`: a fraction of a second.
+const SITES_UNHEARD: usize = 1 << 18;
+
 /// The state of a fit as its caller hears of it.
 #[derive(Debug, Clone, Copy)]
 pub struct FitProgress {
@@ -60,10 +65,8 @@ pub struct FitProgress {
     pub step: u64,
     /// Steps in all.
     pub n_steps: u64,
-    /// Mean loss over the last round.
-    pub loss: f64,
-    /// What `score` says of the weights as they are now.
-    pub error: f64,
+    /// What `score` said last.
+    pub error: Option<f64>,
 }
 
 /// Fits a network. `score` rates weights on a fixed choice of sites (smaller is better); `heard` is told how it
@@ -84,7 +87,7 @@ pub fn fit(
         return Err(Error::argument("a fit needs at least one step"));
     }
     let initial = Weights::initial(settings.spec, settings.seed)?;
-    let mut trainer = backend.trainer(&initial, set)?;
+    let mut trainer = backend.trainer(&initial, set, settings.precision)?;
     let schedule = Schedule { initial: settings.learning_rate, last: settings.last_rate, n_steps };
     let rounded_from = match settings.bits {
         Some(_) => ((n_steps as f64 * settings.rounding_from) as u64).min(n_steps - 1),
@@ -92,13 +95,14 @@ pub fn fit(
     };
     let mut steps: Option<Vec<f32>> = None;
     let mut best: Option<(f64, Weights)> = None;
-    let mut clock = Clock { limit: settings.time_limit, spent: Duration::ZERO, n_steps };
-    let (mut step, mut loss) = (0, 0.0);
+    let mut clock = Clock { limit: settings.time_limit, spent: Duration::ZERO, n_steps, loss: 0.0 };
+    let (mut step, mut loss, mut error) = (0, 0.0, None);
+    let sites_a_step = if table.is_some() { settings.batch } else { set.targets.len() };
+    let heard_every = (SITES_UNHEARD / sites_a_step.max(1)).max(1) as u64;
     while step < n_steps {
         if let (Some(bits), None, true) = (&settings.bits, &steps, step >= rounded_from) {
             let curvature = trainer.curvature()?;
-            let batch = if table.is_some() { settings.batch } else { set.targets.len() };
-            let sensitivity = Sensitivity { curvature: &curvature, batch, loss };
+            let sensitivity = Sensitivity { curvature: &curvature, batch: sites_a_step, loss };
             steps = Some(quant::allocate(&trainer.weights()?, &sensitivity, bits)?);
         }
         let n_left = if step < rounded_from { rounded_from - step } else { n_steps - step };
@@ -117,26 +121,31 @@ pub fn fit(
             adam: settings.adam,
             rounding: steps.as_deref(),
         };
-        let n_done;
-        (n_done, loss) = clock.run(trainer.as_mut(), &round)?;
-        step += n_done;
+        let (until, mut sum) = (step + n, 0.0);
+        while step < until {
+            let round = Round { first_step: step, n_steps: (until - step).min(heard_every), ..round };
+            sum += clock.run(trainer.as_mut(), &round)? * round.n_steps as f64;
+            step += round.n_steps;
+            if !heard(FitProgress { step, n_steps, error }) {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
+            }
+        }
+        loss = sum / n as f64;
         let weights = trainer.weights()?;
         if !loss.is_finite() || weights.values().iter().any(|w| !w.is_finite()) {
             return Err(Error::argument(format!(
                 "the fit diverged by step {step}: try a lower learning rate"
             )));
         }
-        let error = match &steps {
+        let now = match &steps {
             Some(steps) => score(&quant::round(&weights, steps))?,
             None => score(&weights)?,
         };
-        if !heard(FitProgress { step, n_steps, loss, error }) {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
-        }
+        error = Some(now);
         let comparable = steps.is_some() || settings.bits.is_none();
-        let better = settings.keep_last || best.as_ref().is_none_or(|(least, _)| error < *least);
+        let better = settings.keep_last || best.as_ref().is_none_or(|(least, _)| now < *least);
         if comparable && better {
-            best = Some((error, weights));
+            best = Some((now, weights));
         }
     }
     let (_, weights) = best.ok_or_else(|| Error::argument("the fit gave no weights that can be compared"))?;
@@ -148,24 +157,26 @@ struct Clock {
     limit: Option<Duration>,
     spent: Duration,
     n_steps: u64,
+    /// Of the last step.
+    loss: f64,
 }
 
 impl Clock {
-    /// Runs `round`, or as much of it as its share of the time limit allows; returns how far the schedule moved.
-    fn run(&mut self, trainer: &mut dyn crate::backend::Trainer, round: &Round<'_>) -> Result<(u64, f64)> {
+    /// Runs `round`, or as much of it as its share of the time limit allows; returns the mean loss.
+    fn run(&mut self, trainer: &mut dyn Trainer, round: &Round<'_>) -> Result<f64> {
         let Some(limit) = self.limit else {
-            return Ok((round.n_steps, trainer.run(round)?));
+            return trainer.run(round);
         };
         let until = limit.mul_f64((round.first_step + round.n_steps) as f64 / self.n_steps as f64);
-        let (mut n, mut loss) = (0, 0.0);
-        // Always one step, so that every phase of the fit happens.
-        while n < round.n_steps && (n == 0 || self.spent < until) {
+        let mut n = 0;
+        // The first step always: a fit of none has nothing to quantise.
+        while n < round.n_steps && (self.spent.is_zero() || self.spent < until) {
             let start = Instant::now();
-            loss = trainer.run(&Round { first_step: round.first_step + n, n_steps: 1, ..*round })?;
+            self.loss = trainer.run(&Round { first_step: round.first_step + n, n_steps: 1, ..*round })?;
             self.spent += start.elapsed();
             n += 1;
         }
-        Ok((round.n_steps, loss))
+        Ok(self.loss)
     }
 }
 

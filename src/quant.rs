@@ -38,7 +38,7 @@ const GAUSSIAN_BITS: f32 = 2.047_095_6;
 
 /// Step times root of the curvature times root of the batch, over the loss, in [`MatrixBits::Worth`]. Chosen on
 /// synthetic events and two wedges so that rate and error are traded as they are between widths of the network.
-const WORTH: f64 = 0.018;
+const WORTH: f64 = 0.026;
 
 /// Fewest and most mean bits that [`MatrixBits::Worth`] gives: beyond, the loss says nothing useful.
 pub const WORTH_BITS: (f32, f32) = (3.0, 8.0);
@@ -61,7 +61,8 @@ pub fn allocate(weights: &Weights, sensitivity: &Sensitivity<'_>, bits: &BitRate
         return Err(Error::argument(format!("bits a weight must be positive: {bits:?}")));
     }
     let s = Scalar::new();
-    let mean = |x: &[f32], f: fn(f64) -> f64| x.iter().map(|&x| f(f64::from(x))).sum::<f64>() / x.len() as f64;
+    let mean =
+        |x: &[f32], f: fn(f64) -> f64| x.iter().map(|&x| f(f64::from(x))).sum::<f64>() / x.len() as f64;
     let tensors = weights.tensors();
     // Never flat: a tensor without gradients is a tensor that some steps did not reach.
     let sharpness: Vec<f64> =

@@ -456,3 +456,17 @@ fn outputs_have_the_rights_of_new_files() {
     let rights = |name: &str| fs::metadata(bench.path(name)).unwrap().permissions().mode();
     assert_eq!(rights("a.npy.inrfit"), rights("plain"));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let bench = Bench::new(&["a.npy"]);
+    let files = bench.files();
+    let mut child =
+        bench.command(&["compress", "a.npy", "--steps=100000000", "--hidden=16"]).spawn().unwrap();
+    // Long enough for the program to have set its handler; the fit would take hours.
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(bench.files(), files);
+}

@@ -8,7 +8,7 @@
 mod oracle;
 
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Schedule, ValueLoss};
+use inrfit::backend::{Adam, Backend, Precision, Schedule, ValueLoss};
 use inrfit::net::{NetSpec, Weights, tensors};
 use oracle::{Draws, Problem};
 
@@ -205,7 +205,7 @@ fn steps_are_those_of_adam() {
     let settings = Adam { epsilon: 1e-3, ..Adam::default() };
     let weights = Weights::new(p.spec, p.weights.clone()).expect("as many as the network has");
     let cpu = Cpu::new(2).expect("two threads");
-    let mut trainer = cpu.trainer(&weights, p.set()).expect("matching arrays");
+    let mut trainer = cpu.trainer(&weights, p.set(), Precision::F32).expect("matching arrays");
     for (first, n) in [(0, 2), (2, 3)] {
         trainer.run(&p.round(first, n, schedule, settings)).expect("a round");
     }

@@ -22,14 +22,14 @@ fn cases() -> Vec<(&'static str, Event, Settings)> {
         ..Settings::default()
     };
     let band = event([48, 40, 12], DType::U16);
-    let one_head = Settings { n_heads: Some(1), ..settings(24, 150, Bits::Fixed(6)) };
-    let tiles = Settings { tile: Some([24, 40, 12]), ..settings(16, 100, Bits::Auto) };
+    let one_head = Settings { n_heads: Some(1), ..settings(24, 800, Bits::Fixed(6)) };
+    let tiles = Settings { tile: Some([24, 40, 12]), ..settings(16, 800, Bits::Auto) };
     vec![
-        ("band, defaults but small", band.clone(), settings(24, 200, Bits::Auto)),
-        ("band, 3 bits", band.clone(), settings(24, 200, Bits::Fixed(3))),
+        ("band, defaults but small", band.clone(), settings(24, 800, Bits::Auto)),
+        ("band, 3 bits", band.clone(), settings(24, 800, Bits::Fixed(3))),
         ("band, one head", band.clone(), one_head),
         ("band, two tiles", band, tiles),
-        ("floats", event([30, 30, 12], DType::F32), settings(16, 150, Bits::Fixed(5))),
+        ("floats", event([30, 30, 12], DType::F32), settings(16, 600, Bits::Fixed(5))),
     ]
 }
 

@@ -2,7 +2,7 @@
 //! evaluator written here, one site and one sum at a time, agrees exactly.
 
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Loss, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
+use inrfit::backend::{Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
 use inrfit::domain::Transform;
 use inrfit::lane::{Level, Scalar, Simd};
 use inrfit::net::{Activation, Model, NetSpec, Source, Weights};
@@ -155,7 +155,7 @@ fn trained(
     let steps: Vec<f32> = p.weights.tensors().iter().map(|t| 0.01 + 0.003 * t.layer as f32).collect();
     let cpu = Cpu::at_level(n_threads, level).expect("a level of this processor");
     let set = TrainingSet { sites: p.sites(), targets: &targets, occupied: &occupied };
-    let mut trainer = cpu.trainer(&p.weights, set).expect("matching arrays");
+    let mut trainer = cpu.trainer(&p.weights, set, Precision::F32).expect("matching arrays");
     let mut out = Vec::new();
     for (first_step, value) in [(0, ValueLoss::L1), (2, ValueLoss::L2)] {
         let round = Round {

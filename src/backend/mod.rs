@@ -130,6 +130,15 @@ pub struct Round<'a> {
     pub rounding: Option<&'a [f32]>,
 }
 
+/// Arithmetic of training. Decoding is always f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// f32 throughout.
+    F32,
+    /// Products of bf16, sums in f32.
+    Bf16,
+}
+
 /// A network in training on some device.
 pub trait Trainer: Send {
     /// Runs a round; returns the mean loss over it.
@@ -151,7 +160,15 @@ pub trait Backend: Send + Sync {
     fn name(&self) -> &str;
 
     /// A trainer of `weights` on `set`.
-    fn trainer<'a>(&'a self, weights: &Weights, set: TrainingSet<'a>) -> Result<Box<dyn Trainer + 'a>>;
+    ///
+    /// # Errors
+    /// `Unsupported` where the device lacks `precision`; `Argument` where weights and set do not belong together.
+    fn trainer<'a>(
+        &'a self,
+        weights: &Weights,
+        set: TrainingSet<'a>,
+        precision: Precision,
+    ) -> Result<Box<dyn Trainer + 'a>>;
 
     /// The network's outputs at `sites`, `n_heads` values a site, by the exact arithmetic of the format.
     fn evaluate(&self, weights: &Weights, sites: &SiteBlock<'_>, out: &mut [f32]) -> Result<()>;

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
-use inrfit::settings::{Bits, DeviceRequest, Mode, ModelKind, Preset, Sampling, Settings};
+use inrfit::settings::{Bits, DeviceRequest, Mode, ModelKind, PrecisionKind, Preset, Sampling, Settings};
 use inrfit::tile::MAX_DEFAULT_TILE_VOXELS;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -90,6 +90,9 @@ pub struct FitArgs {
     time_limit: Option<Duration>,
     #[arg(long, value_name = "A,B,C", value_parser = tile, help = tile_help())]
     tile: Option<[usize; 3]>,
+    /// Arithmetic of training: f32, or bf16 = products of bf16, faster where the processor has AVX512-BF16 [default: f32]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionKind>(PrecisionKind::NAMES), hide_possible_values = true)]
+    precision: Option<PrecisionKind>,
     /// Seed of starting weights and draws [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -116,6 +119,7 @@ impl FitArgs {
             batch: self.batch.map(NonZeroUsize::get),
             learning_rate: self.learning_rate,
             tile: self.tile,
+            precision: self.precision.unwrap_or(default.precision),
             seed: self.seed.unwrap_or(default.seed),
             time_limit: self.time_limit,
             device: self.device.unwrap_or(default.device),

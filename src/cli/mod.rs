@@ -109,7 +109,9 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let mut out = Out::default();
-    let ended = match Program::parse().command {
+    let program = Program::parse();
+    progress::catch_interrupts();
+    let ended = match program.command {
         Command::Compress(args) => compress::run(&args, &mut out),
         Command::Decompress(args) => decompress::run(&args, &mut out),
         Command::Info(args) => info::run(&args, &mut out),

@@ -4,7 +4,21 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, P
 use inrfit::codec::{Observer, Progress, Stage};
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Set by Ctrl-C: the work in progress then ends at its next report, and leaves nothing behind.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C end the work in an orderly way; a second one kills the program.
+pub fn catch_interrupts() {
+    // Where no handler can be set, Ctrl-C kills as it always does.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+}
 
 const TEMPLATE: &str = "{prefix}  {msg}  [{bar:24}] {percent:>3}%  {left}";
 
@@ -46,6 +60,10 @@ impl Drop for Bar {
 }
 
 impl Observer for Bar {
+    fn cancelled(&self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+
     fn progress(&self, p: &Progress) {
         if self.bar.is_hidden() {
             return;

@@ -24,7 +24,7 @@ pub struct Header {
     pub range: (f64, f64),
     /// Full scale of the readout: what PSNR refers to.
     pub peak: f64,
-    /// What fitted the fields: 0 = CPU, 1 = CUDA.
+    /// What fitted the fields: 0 = CPU, 1 = CUDA, 2 = CPU with bf16 products.
     pub device: u8,
 }
 

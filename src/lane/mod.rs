@@ -8,6 +8,8 @@
 //! A [`Simd`] value is a token: it can only be had from [`dispatch`], which checks the processor first, so its
 //! methods are sound to call.
 
+#![allow(clippy::excessive_precision, reason = "constants are those of the format document, digit by digit")]
+
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -190,6 +192,72 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         self.fma(p, f, e)
     }
+}
+
+/// Lanes with products of bf16 pairs, summed in f32: for training only, since sums of pairs have no fixed rounding.
+///
+/// Two bf16 numbers lie in one u32, the first in the low half.
+pub trait Bf16: Simd {
+    /// `N` pairs.
+    type Pairs: Copy;
+
+    /// The pair `x` in every lane.
+    fn splat_pair(self, x: u32) -> Self::Pairs;
+    /// `N` pairs from memory.
+    ///
+    /// # Safety
+    /// `p` points to `N` readable values.
+    unsafe fn load_pairs(self, p: *const u32) -> Self::Pairs;
+    /// `sum + a.0 * b.0 + a.1 * b.1`
+    fn dot(self, a: Self::Pairs, b: Self::Pairs, sum: Self::V) -> Self::V;
+    /// Rounds `v` to bf16 and stores neighbouring lanes as pairs.
+    ///
+    /// # Safety
+    /// `p` points to `N / 2` writable values.
+    unsafe fn store_lane_pairs(self, p: *mut u32, v: Self::V);
+    /// Rounds to bf16 and stores lane `i` of `a` and of `b` as pair `i`.
+    ///
+    /// # Safety
+    /// `p` points to `N` writable values.
+    unsafe fn store_row_pairs(self, p: *mut u32, a: Self::V, b: Self::V);
+}
+
+/// A computation that needs [`Bf16`].
+pub trait Bf16Kernel {
+    /// Runs it. Implementations are `#[inline(always)]`.
+    fn run_bf16<S: Bf16>(self, s: S);
+}
+
+/// Whether this processor multiplies bf16 pairs (AVX512-BF16).
+pub fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = is_x86_feature_detected!("avx512bf16")
+        && is_x86_feature_detected!("avx512bw")
+        && Level::detect() == Level::Avx512;
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    has
+}
+
+/// Runs `kernel` with bf16 products.
+///
+/// # Panics
+/// Where [`has_bf16`] is false.
+pub fn dispatch_bf16<K: Bf16Kernel>(kernel: K) {
+    assert!(has_bf16(), "no AVX512-BF16 here");
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the features were just checked.
+    unsafe {
+        x86::run_bf16(kernel);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    drop(kernel);
+}
+
+/// `x` rounded to bf16 (ties to even), as its bits; for finite `x`.
+pub fn to_bf16(x: f32) -> u16 {
+    let bits = x.to_bits();
+    (bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16
 }
 
 /// `k = round(x / pi)`, `r = x - k pi` and `r^2`, after clamping `x` to +-65536.

@@ -1,6 +1,6 @@
 //! Eight and sixteen lanes on x86-64.
 
-use super::{Kernel, Simd};
+use super::{Bf16, Bf16Kernel, Kernel, Simd};
 use std::arch::x86_64::*;
 
 /// Eight lanes. Only [`run_avx2`] makes one.
@@ -115,5 +115,100 @@ impl Simd for Avx512 {
                 _mm512_and_si512(bits, _mm512_set1_epi32(0x007f_ffff)), _mm512_set1_epi32(0x3f80_0000));
             (_mm512_cvtepi32_ps(e), _mm512_castsi512_ps(m))
         };
+    }
+}
+
+/// Sixteen lanes with bf16 products. Only [`run_bf16`] makes one.
+#[derive(Clone, Copy)]
+pub struct Avx512Bf16(Avx512);
+
+/// # Safety
+/// The processor has AVX-512F, AVX-512BW and AVX512-BF16.
+#[target_feature(enable = "avx512bf16,avx512bw,avx512f,avx2,fma")]
+pub unsafe fn run_bf16<K: Bf16Kernel>(kernel: K) {
+    kernel.run_bf16(Avx512Bf16(Avx512(())));
+}
+
+/// Methods that the wider token hands on.
+macro_rules! delegate {
+    ($($name:ident($($arg:ident),*) -> $out:ty;)*) => {
+        $(#[inline(always)]
+        fn $name(self, $($arg: __m512),*) -> $out {
+            self.0.$name($($arg),*)
+        })*
+    };
+}
+
+impl Simd for Avx512Bf16 {
+    const N: usize = 16;
+    type V = __m512;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        self.0.splat(x)
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m512 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.load(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m512) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.store(p, v) }
+    }
+    delegate! {
+        add(a, b) -> __m512;
+        sub(a, b) -> __m512;
+        mul(a, b) -> __m512;
+        div(a, b) -> __m512;
+        fma(a, b, c) -> __m512;
+        min(a, b) -> __m512;
+        max(a, b) -> __m512;
+        round(a) -> __m512;
+        select_gt(a, b, x, y) -> __m512;
+        flip_if_odd(x, k) -> __m512;
+        exp2_int(k) -> __m512;
+        split(x) -> (__m512, __m512);
+    }
+}
+
+impl Bf16 for Avx512Bf16 {
+    type Pairs = __m512bh;
+
+    #[inline(always)]
+    unsafe fn load_pairs(self, p: *const u32) -> __m512bh {
+        // SAFETY: the caller's promise and the token; both types are 64 bytes without invalid values.
+        unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(p.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store_lane_pairs(self, p: *mut u32, v: __m512) {
+        // SAFETY: the caller's promise and the token; both types are 32 bytes without invalid values.
+        unsafe {
+            _mm256_storeu_si256(p.cast(), std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_row_pairs(self, p: *mut u32, a: __m512, b: __m512) {
+        // SAFETY: the caller's promise and the token; both types are 64 bytes without invalid values.
+        unsafe {
+            // `a` in the low half, `b` in the high one; then lanes i and 16 + i side by side.
+            let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a));
+            let order = _mm512_set_epi64(
+                0x001f_000f_001e_000e,
+                0x001d_000d_001c_000c,
+                0x001b_000b_001a_000a,
+                0x0019_0009_0018_0008,
+                0x0017_0007_0016_0006,
+                0x0015_0005_0014_0004,
+                0x0013_0003_0012_0002,
+                0x0011_0001_0010_0000,
+            );
+            _mm512_storeu_si512(p.cast(), _mm512_permutexvar_epi16(order, both));
+        }
+    }
+    methods! {
+        splat_pair(x: u32) -> __m512bh = std::mem::transmute::<__m512i, __m512bh>(_mm512_set1_epi32(x as i32));
+        dot(a: __m512bh, b: __m512bh, sum: __m512) -> __m512 = _mm512_dpbf16_ps(sum, a, b);
     }
 }

@@ -4,7 +4,7 @@
 mod autodiff;
 
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Loss, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
+use inrfit::backend::{Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
 use inrfit::net::{Activation, Model, NetSpec, Source, Weights, tensors};
 use inrfit_sampling::DrawTable;
 use inrfit_sampling::rng::Stream;
@@ -112,7 +112,7 @@ impl Problem {
     pub fn trained(&self) -> (f64, Vec<f64>) {
         let weights = Weights::new(self.spec, self.weights.clone()).expect("as many as the network has");
         let cpu = Cpu::new(2).expect("two threads");
-        let mut trainer = cpu.trainer(&weights, self.set()).expect("matching arrays");
+        let mut trainer = cpu.trainer(&weights, self.set(), Precision::F32).expect("matching arrays");
         let adam = Adam { beta1: 0.0, beta2: 0.0, epsilon: 1e-30 };
         let schedule = Schedule { initial: 1.0, last: 1.0, n_steps: 1 };
         let loss = trainer.run(&self.round(0, 1, schedule, adam)).expect("a step");

@@ -13,7 +13,7 @@ use crate::net::Activation;
 pub const TILE: usize = 96;
 
 /// Values of a block of a tile.
-const STRIDE: usize = TILE * BLOCK;
+pub const STRIDE: usize = TILE * BLOCK;
 
 /// Buffers of one tile.
 pub struct Scratch {
@@ -24,6 +24,12 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Pointers to the values and the slopes, which have the sizes of `plan`.
+    pub fn buffers(&mut self, plan: &Plan) -> (*mut f32, *mut f32) {
+        assert!(self.values.len() == plan.n_blocks * STRIDE && self.slopes.len() == plan.n_blocks * STRIDE);
+        (self.values.as_mut_ptr(), self.slopes.as_mut_ptr())
+    }
+
     pub fn new(plan: &Plan) -> Scratch {
         Scratch { values: vec![0.0; plan.n_blocks * STRIDE], slopes: vec![0.0; plan.n_blocks * STRIDE] }
     }
@@ -50,7 +56,7 @@ impl Scratch {
 /// # Safety
 /// `a + r * ROW + k * K` is readable for `r < MR`, `k < n`, and `N` values at each `b[v] + k * BLOCK`.
 #[inline(always)]
-unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize, const ROW: usize, const K: usize>(
+pub unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize, const ROW: usize, const K: usize>(
     s: S,
     n: usize,
     a: *const f32,
@@ -98,10 +104,28 @@ macro_rules! register_tiles {
     }};
 }
 
+pub(super) use register_tiles;
+
 /// Where vector `v` of a layer's outputs lies: (block, lane).
 #[inline(always)]
 fn vector<S: Simd>(v: usize) -> (usize, usize) {
     (v * S::N / BLOCK, v * S::N % BLOCK)
+}
+
+/// An activation and, where `TRAIN`, its slope.
+#[inline(always)]
+pub fn activate<S: Simd, const TRAIN: bool>(s: S, activation: Activation, a: S::V) -> (S::V, S::V) {
+    let (zero, one) = (s.splat(0.0), s.splat(1.0));
+    match activation {
+        Activation::Sine { omega } if TRAIN => {
+            let omega = s.splat(omega);
+            let (sin, cos) = s.sin_cos(s.mul(omega, a));
+            (sin, s.mul(omega, cos))
+        }
+        Activation::Sine { omega } => (s.sin(s.mul(s.splat(omega), a)), zero),
+        Activation::Relu => (s.max(a, zero), s.select_gt(a, zero, one, zero)),
+        Activation::Linear => (a, one),
+    }
 }
 
 /// Sums and activations of `MR` points from `row` and `NV` vectors of outputs from `first`.
@@ -134,20 +158,9 @@ unsafe fn forward_tile<S: Simd, const MR: usize, const NV: usize>(
             for v in 0..NV {
                 let (block, lane) = vector::<S>(first + v);
                 let at = (layer.out_block + block) * STRIDE + (row + r) * BLOCK + lane;
-                let a = acc[r][v];
-                let (value, slope) = match layer.activation {
-                    Activation::Sine { omega } if slopes.is_null() => {
-                        (s.sin(s.mul(s.splat(omega), a)), s.splat(0.0))
-                    }
-                    Activation::Sine { omega } => {
-                        let (sin, cos) = s.sin_cos(s.mul(s.splat(omega), a));
-                        (sin, s.mul(s.splat(omega), cos))
-                    }
-                    Activation::Relu => {
-                        let zero = s.splat(0.0);
-                        (s.max(a, zero), s.select_gt(a, zero, s.splat(1.0), zero))
-                    }
-                    Activation::Linear => (a, s.splat(1.0)),
+                let (value, slope) = match slopes.is_null() {
+                    true => activate::<S, false>(s, layer.activation, acc[r][v]),
+                    false => activate::<S, true>(s, layer.activation, acc[r][v]),
                 };
                 s.store(values.add(at), value);
                 if !slopes.is_null() {
@@ -252,6 +265,43 @@ unsafe fn matrix_tile<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
+/// Adds to the gradients of a layer's matrix and biases over `n` points.
+///
+/// # Safety
+/// The buffers belong to the layer's plan, and `n` is at most [`TILE`].
+#[inline(always)]
+pub unsafe fn parameter_gradients<S: Simd>(
+    s: S,
+    layer: &LayerPlan,
+    values: *const f32,
+    slopes: *const f32,
+    n: usize,
+    gradient: *mut f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let d = slopes.add(layer.out_block * STRIDE);
+        let n_vectors = layer.n_out_blocks * BLOCK / S::N;
+        let mut col = 0;
+        for &(block, n_rows) in &layer.inputs {
+            let x = values.add(block * STRIDE);
+            let to = gradient.add(layer.matrix + col * BLOCK);
+            let panel = layer.n_in * BLOCK;
+            register_tiles!(s, S, n_rows, n_vectors, |row, v| matrix_tile(n, x, d, to, panel, row, v));
+            col += n_rows;
+        }
+        for v in 0..n_vectors {
+            let (block, lane) = vector::<S>(v);
+            let to = gradient.add(layer.bias + block * BLOCK + lane);
+            let mut sum = s.load(to);
+            for p in 0..n {
+                sum = s.add(sum, s.load(d.add(block * STRIDE + p * BLOCK + lane)));
+            }
+            s.store(to, sum);
+        }
+    }
+}
+
 /// Backward pass over the first `n` points of the tile: the heads' gradients are in place ([`heads`]); adds to
 /// `gradient` (layout of the parameters).
 #[inline(always)]
@@ -270,25 +320,7 @@ pub fn backward<S: Simd>(
     for layer in plan.layers.iter().rev() {
         // SAFETY: the buffers have the plan's sizes, asserted above.
         unsafe {
-            let d = slopes.add(layer.out_block * STRIDE);
-            let n_vectors = layer.n_out_blocks * BLOCK / S::N;
-            let mut col = 0;
-            for &(block, n_rows) in &layer.inputs {
-                let x = values.add(block * STRIDE);
-                let to = gradient.add(layer.matrix + col * BLOCK);
-                let panel = layer.n_in * BLOCK;
-                register_tiles!(s, S, n_rows, n_vectors, |row, v| matrix_tile(n, x, d, to, panel, row, v));
-                col += n_rows;
-            }
-            for v in 0..n_vectors {
-                let (block, lane) = vector::<S>(v);
-                let to = gradient.add(layer.bias + block * BLOCK + lane);
-                let mut sum = s.load(to);
-                for p in 0..n {
-                    sum = s.add(sum, s.load(d.add(block * STRIDE + p * BLOCK + lane)));
-                }
-                s.store(to, sum);
-            }
+            parameter_gradients(s, layer, values, slopes, n, gradient);
             if let Some(at) = layer.transposed {
                 let n_vectors = layer.inputs.len() * BLOCK / S::N;
                 let w = transposed.as_ptr().add(at);

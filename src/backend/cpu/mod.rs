@@ -1,12 +1,13 @@
 //! Training and exact evaluation on the CPU.
 
+mod bf16;
 mod kernel;
 mod plan;
 mod trainer;
 
-use super::{Backend, SiteBlock, Trainer, TrainingSet};
-use crate::error::{Error, Result};
-use crate::lane::{Kernel, Level, Simd, dispatch};
+use super::{Backend, Precision, SiteBlock, Trainer, TrainingSet};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lane::{Kernel, Level, Simd, dispatch, has_bf16};
 use crate::net::Weights;
 use kernel::{Scratch, TILE};
 use plan::Plan;
@@ -36,10 +37,7 @@ impl Cpu {
             return Err(Error::argument("no threads to run on: ask for at least one"));
         }
         if !Level::available().contains(&level) {
-            return Err(Error::new(
-                crate::error::ErrorKind::Unsupported,
-                format!("no {level:?} on this processor"),
-            ));
+            return Err(Error::new(ErrorKind::Unsupported, format!("no {level:?} on this processor")));
         }
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(n_threads)
@@ -94,8 +92,19 @@ impl Backend for Cpu {
         "cpu"
     }
 
-    fn trainer<'a>(&'a self, weights: &Weights, set: TrainingSet<'a>) -> Result<Box<dyn Trainer + 'a>> {
-        Ok(Box::new(trainer::CpuTrainer::new(self, weights, set)?))
+    fn trainer<'a>(
+        &'a self,
+        weights: &Weights,
+        set: TrainingSet<'a>,
+        precision: Precision,
+    ) -> Result<Box<dyn Trainer + 'a>> {
+        if precision == Precision::Bf16 && !has_bf16() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this processor has no bf16 products (AVX512-BF16); use --precision f32",
+            ));
+        }
+        Ok(Box::new(trainer::CpuTrainer::new(self, weights, set, precision)?))
     }
 
     fn evaluate(&self, weights: &Weights, sites: &SiteBlock<'_>, out: &mut [f32]) -> Result<()> {

@@ -1,17 +1,20 @@
 //! Steps on the CPU: tiles in parallel, gradients summed in a fixed order.
 
 use super::Cpu;
+use super::bf16::{self, PairPanels, PairScratch};
 use super::kernel::{self, Goal, Scratch, TILE};
 use super::plan::Plan;
-use crate::backend::{Adam, Round, Trainer, TrainingSet};
+use crate::backend::{Adam, Precision, Round, Trainer, TrainingSet};
 use crate::error::{Error, Result};
-use crate::lane::{Kernel, Simd, dispatch};
+use crate::lane::{Bf16, Bf16Kernel, Kernel, Simd, dispatch, dispatch_bf16};
 use crate::net::{Weights, tensors};
 use rayon::prelude::*;
 
 /// A batch is cut into this many groups of tiles at most. A group sums its tiles in order, and the groups are
 /// summed in order, so the number of threads changes nothing; more groups feed more threads and cost memory.
 const MAX_GROUPS: usize = 32;
+/// ... but a group has at least so many tiles: clearing and summing its gradients costs about as much as one.
+const MIN_GROUP: usize = 4;
 
 /// Parameters that one task of the optimiser handles.
 const CHUNK: usize = 2048;
@@ -19,6 +22,8 @@ const CHUNK: usize = 2048;
 /// One group's own buffers.
 struct Group {
     scratch: Scratch,
+    /// With bf16 products only.
+    pairs: Option<PairScratch>,
     gradient: Vec<f32>,
     goals: Vec<Goal>,
     sites: Vec<u32>,
@@ -34,6 +39,8 @@ pub struct CpuTrainer<'a> {
     params: Vec<f32>,
     effective: Vec<f32>,
     transposed: Vec<f32>,
+    /// The same in pairs, with bf16 products only.
+    panels: Option<PairPanels>,
     moment1: Vec<f32>,
     moment2: Vec<f32>,
     /// Number of the tensor that each panel value belongs to.
@@ -42,7 +49,7 @@ pub struct CpuTrainer<'a> {
 }
 
 impl<'a> CpuTrainer<'a> {
-    pub fn new(cpu: &'a Cpu, weights: &Weights, set: TrainingSet<'a>) -> Result<Self> {
+    pub fn new(cpu: &'a Cpu, weights: &Weights, set: TrainingSet<'a>, precision: Precision) -> Result<Self> {
         let plan = Plan::new(weights.spec());
         let n = set.sites.n_sites();
         if n == 0
@@ -66,6 +73,7 @@ impl<'a> CpuTrainer<'a> {
             groups: Vec::new(),
             effective: params.clone(),
             transposed: vec![0.0; plan.n_transposed],
+            panels: (precision == Precision::Bf16).then(|| PairPanels::new(&plan)),
             moment1: vec![0.0; plan.n_params],
             moment2: vec![0.0; plan.n_params],
             tensor_of,
@@ -86,6 +94,10 @@ impl<'a> CpuTrainer<'a> {
                 }
             }
         }
+        if let Some(panels) = &mut self.panels {
+            panels.fill(&self.plan, &self.effective);
+            return;
+        }
         for layer in 0..self.plan.layers.len() {
             if let Some(at) = self.plan.layers[layer].transposed {
                 self.plan.transpose(layer, &self.effective, &mut self.transposed[at..]);
@@ -103,40 +115,86 @@ struct Pass<'a> {
     batch: usize,
     params: &'a [f32],
     transposed: &'a [f32],
-    group: &'a mut Group,
+    panels: Option<&'a PairPanels>,
+    group: Option<&'a mut Group>,
     /// First and last draw.
     draws: std::ops::Range<usize>,
+}
+
+impl Pass<'_> {
+    /// Runs `tile` on each tile of the share, inputs and goals in place; it adds to the gradient and returns the loss.
+    #[inline(always)]
+    fn each_tile(self, tile: impl Fn(&Self, &mut Group, usize) -> f64) {
+        let mut this = self;
+        let draws = this.draws.clone();
+        // Out of `self` for a while, so that the rest of it can be read.
+        let Some(group) = this.group.take() else { return };
+        group.gradient.fill(0.0);
+        group.loss = 0.0;
+        for first in draws.clone().step_by(TILE) {
+            let n = TILE.min(draws.end - first);
+            this.load(group, first, n);
+            group.loss += tile(&this, group, n);
+        }
+    }
+
+    /// Draws `n` sites from draw `first` on, and puts their inputs and goals in place.
+    #[inline(always)]
+    fn load(&self, group: &mut Group, first: usize, n: usize) {
+        let (set, round, k) = (self.set, self.round, self.plan.spec.n_features);
+        let share = 1.0 / self.batch as f32;
+        match round.table {
+            Some(table) => table.draw_into(round.seed, self.step, first as u64, &mut group.sites[..n]),
+            None => group.sites.iter_mut().zip(first as u32..).for_each(|(s, i)| *s = i),
+        }
+        for p in 0..n {
+            let site = group.sites[p] as usize;
+            let features = &set.sites.features[site * k..(site + 1) * k];
+            group.scratch.set_inputs(p, set.sites.coords(site), features);
+            let weight = match round.table {
+                Some(table) if round.loss.correct => table.inverse_weight(site as u32) * share,
+                _ => share,
+            };
+            group.goals[p] = Goal { target: set.targets[site], occupied: set.occupied[site], weight };
+        }
+    }
 }
 
 impl Kernel for Pass<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Pass { plan, set, round, step, batch, params, transposed, group, draws } = self;
-        let k = plan.spec.n_features;
-        group.gradient.fill(0.0);
-        group.loss = 0.0;
-        let share = 1.0 / batch as f32;
-        for first in draws.clone().step_by(TILE) {
-            let n = TILE.min(draws.end - first);
-            match round.table {
-                Some(table) => table.draw_into(round.seed, step, first as u64, &mut group.sites[..n]),
-                None => group.sites.iter_mut().zip(first as u32..).for_each(|(s, i)| *s = i),
-            }
-            for p in 0..n {
-                let site = group.sites[p] as usize;
-                let features = &set.sites.features[site * k..(site + 1) * k];
-                group.scratch.set_inputs(p, set.sites.coords(site), features);
-                let weight = match round.table {
-                    Some(table) if round.loss.correct => table.inverse_weight(site as u32) * share,
-                    _ => share,
-                };
-                group.goals[p] = Goal { target: set.targets[site], occupied: set.occupied[site], weight };
-            }
-            kernel::forward::<S, true>(s, plan, params, &mut group.scratch, n);
-            group.loss += kernel::heads(s, plan, &round.loss, &mut group.scratch, &group.goals[..n]);
-            kernel::backward(s, plan, transposed, &mut group.scratch, n, &mut group.gradient);
-        }
+        self.each_tile(
+            // Compiled into the caller, with its instructions.
+            #[inline(always)]
+            |pass, group, n| {
+                let Group { scratch, gradient, goals, .. } = group;
+                kernel::forward::<S, true>(s, pass.plan, pass.params, scratch, n);
+                let loss = kernel::heads(s, pass.plan, &pass.round.loss, scratch, &goals[..n]);
+                kernel::backward(s, pass.plan, pass.transposed, scratch, n, gradient);
+                loss
+            },
+        );
+    }
+}
+
+impl Bf16Kernel for Pass<'_> {
+    #[inline(always)]
+    fn run_bf16<S: Bf16>(self, s: S) {
+        self.each_tile(
+            // Compiled into the caller, with its instructions.
+            #[inline(always)]
+            |pass, group, n| {
+                let Group { scratch, pairs, gradient, goals, .. } = group;
+                match (pass.panels, pairs) {
+                    (Some(panels), Some(pairs)) => {
+                        let (loss, goals) = (&pass.round.loss, &goals[..n]);
+                        bf16::pass(s, pass.plan, pass.params, panels, scratch, pairs, loss, goals, gradient)
+                    }
+                    _ => 0.0,
+                }
+            },
+        );
     }
 }
 
@@ -185,10 +243,11 @@ impl Trainer for CpuTrainer<'_> {
             return Err(Error::argument("an empty batch, or a draw table of other sites"));
         }
         let n_tiles = batch.div_ceil(TILE);
-        let n_groups = n_tiles.min(MAX_GROUPS);
+        let n_groups = (n_tiles / MIN_GROUP).clamp(1, MAX_GROUPS);
         while self.groups.len() < n_groups {
             self.groups.push(Group {
                 scratch: Scratch::new(&self.plan),
+                pairs: self.panels.as_ref().map(|_| PairScratch::new(&self.plan)),
                 gradient: vec![0.0; self.plan.n_params],
                 goals: vec![Goal::default(); TILE],
                 sites: vec![0; TILE],
@@ -200,7 +259,7 @@ impl Trainer for CpuTrainer<'_> {
             self.prepare(round.rounding);
             self.n_updates += 1;
             let (plan, set, cpu) = (&self.plan, &self.set, self.cpu);
-            let (params, transposed) = (&self.effective, &self.transposed);
+            let (params, transposed, panels) = (&self.effective, &self.transposed, self.panels.as_ref());
             let groups = &mut self.groups[..n_groups];
             let correction1 = (1.0 - power(f64::from(round.adam.beta1), self.n_updates)) as f32;
             let correction2 = (1.0 - power(f64::from(round.adam.beta2), self.n_updates)) as f32;
@@ -212,10 +271,13 @@ impl Trainer for CpuTrainer<'_> {
                 groups.par_iter_mut().enumerate().for_each(|(g, group)| {
                     let tile = |g: usize| (g * n_tiles / n_groups * TILE).min(batch);
                     let draws = tile(g)..tile(g + 1);
-                    dispatch(
-                        cpu.level,
-                        Pass { plan, set, round, step, batch, params, transposed, group, draws },
-                    );
+                    let group = Some(group);
+                    let pass =
+                        Pass { plan, set, round, step, batch, params, transposed, panels, group, draws };
+                    match panels {
+                        Some(_) => dispatch_bf16(pass),
+                        None => dispatch(cpu.level, pass),
+                    }
                 });
                 let groups = &*groups;
                 unrounded
