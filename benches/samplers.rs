@@ -1,6 +1,7 @@
 //! Error against time by sampler: how much processor time each needs to a given log-MAE.
 //!
-//! `cargo bench --bench samplers -- EVENT.npy [--target 0.15] [--batch 8192] [--limit 900] [-o rows.csv]` fits a SIREN
+//! `cargo bench --bench samplers -- EVENT.npy [--target 0.15] [--batch 8192] [--limit 900] [-o rows.csv]
+//! [--figure error.svg]` fits a SIREN
 //! of 128 units and 3 layers with two heads, unquantised, at a constant learning rate, with every sampler at the same
 //! batch and with full batches (every voxel a step, at the best of three learning rates). The error is that of the
 //! whole event after each round, with the best threshold; measuring it is outside the clock. Seconds are processor
@@ -17,7 +18,7 @@ use inrfit::io::read_event;
 use inrfit::lane::{Level, Scalar};
 use inrfit::net::{Model, NetSpec, Weights};
 use inrfit::synth::SynthSettings;
-use inrfit_figures::sampling::{self, SamplingRow};
+use inrfit_figures::sampling::{self, SamplingPlot, SamplingRow};
 use inrfit_sampling::{Balanced, DrawTable, Importance, Sampler, Sites, Uniform};
 use std::time::Instant;
 
@@ -179,6 +180,13 @@ fn main() {
     }
     for rate in [1e-3, 2e-3, 4e-3] {
         show(run(&cpu, &problem, &format!("full, rate {rate}"), None, rate, &goal));
+    }
+    if let Some(path) = option("--figure") {
+        let plot = SamplingPlot {
+            title: "Error against processor time, by sampler".into(),
+            target: Some(goal.target),
+        };
+        plot.save(&rows, path.as_ref()).expect("a writable file");
     }
     if let Some(path) = option("-o") {
         sampling::write(path.as_ref(), &rows).expect("a writable file");

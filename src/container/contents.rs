@@ -1,7 +1,7 @@
 //! A whole file, checked: which records it has and which tile each belongs to.
 
 use super::file::{read_varint, write_varint};
-use super::header::tile_of;
+use super::layer::tile_of;
 use super::{Header, Limits, NetworkHeader, Reader, Record, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;

@@ -3,10 +3,12 @@
 mod contents;
 mod file;
 mod header;
+mod layer;
 
 pub use contents::{Contents, TileRecords, index_payload, parse_index};
 pub use file::{Reader, Record, Writer, frame};
-pub use header::{FieldLayer, Header, NetworkHeader, RawTile, WeightCoding};
+pub use header::{Header, NetworkHeader};
+pub use layer::{FieldLayer, RawTile, WeightCoding};
 
 /// How much decoding may use; what needs more is refused before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

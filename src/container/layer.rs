@@ -1,0 +1,241 @@
+//! Payloads of layers: a tile's field, or its samples as they are.
+
+use super::file::{read_varint, write_varint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{DType, Samples};
+use crate::net::{NetSpec, Weights, tensors};
+use crate::quant;
+use inrfit_entropy::{Coder, Decoder, Encoder, code_matrix};
+
+/// How weights are written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WeightCoding {
+    /// As f32.
+    Float(Vec<f32>),
+    /// As integers, with the step of each tensor.
+    Integers {
+        /// Multiples of the steps, in the order of [`Weights`].
+        integers: Vec<i32>,
+        /// One a tensor.
+        steps: Vec<f32>,
+    },
+}
+
+/// The field of one tile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldLayer {
+    /// Which tile, in C order.
+    pub tile: u64,
+    /// A voxel is occupied where the first head is above this.
+    pub threshold: f32,
+    /// The weights.
+    pub weights: WeightCoding,
+}
+
+/// The samples of one tile as they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawTile {
+    /// Which tile, in C order.
+    pub tile: u64,
+    /// Its samples, C order.
+    pub samples: Samples,
+}
+
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+const CONSTANT: u8 = 2;
+const FLOAT_WEIGHTS: u8 = 0;
+const INTEGER_WEIGHTS: u8 = 1;
+/// High, since layers are small and packed once.
+const ZSTD_LEVEL: i32 = 19;
+
+/// Tile number, packing, and `body` packed by zstd where that is smaller.
+fn pack(tile: u64, body: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    write_varint(&mut out, tile);
+    let start = out.len();
+    let packed = zstd::bulk::compress(body, ZSTD_LEVEL).map_err(|e| Error::io("packing by zstd", e))?;
+    out.push(ZSTD);
+    write_varint(&mut out, body.len() as u64);
+    if out.len() - start + packed.len() < 1 + body.len() {
+        out.extend_from_slice(&packed);
+    } else {
+        out.truncate(start);
+        out.push(PLAIN);
+        out.extend_from_slice(body);
+    }
+    Ok(out)
+}
+
+/// The tile that a layer's payload belongs to, and where the rest starts.
+pub fn tile_of(payload: &[u8], offset: u64) -> Result<(u64, usize)> {
+    read_varint(payload, offset)?.ok_or_else(|| Error::corrupt_at(offset, "a tile's number is cut"))
+}
+
+/// The inverse of [`pack`]: packing byte and body; a body may not unpack to more than `max_len` bytes.
+fn unpack(rest: &[u8], offset: u64, max_len: u64) -> Result<(u8, Vec<u8>)> {
+    let Some((&packing, rest)) = rest.split_first() else {
+        return Err(Error::corrupt_at(offset, "a tile record has no body"));
+    };
+    if packing != ZSTD {
+        return Ok((packing, rest.to_vec()));
+    }
+    let Some((len, used)) = read_varint(rest, offset)? else {
+        return Err(Error::corrupt_at(offset, "a body's length is cut"));
+    };
+    if len > max_len {
+        return Err(Error::corrupt_at(offset, format!("a body of {len} bytes where {max_len} is the most")));
+    }
+    let body = zstd::bulk::decompress(&rest[used..], len as usize)
+        .map_err(|e| Error::corrupt_at(offset, format!("zstd: {e}")))?;
+    if body.len() as u64 != len {
+        return Err(Error::corrupt_at(offset, format!("a body of {} bytes instead of {len}", body.len())));
+    }
+    Ok((PLAIN, body))
+}
+
+/// Codes all integers of a network, either way: one stream, tensor after tensor.
+fn code_integers<C: Coder>(coder: &mut C, spec: &NetSpec, integers: &mut [i32]) {
+    for t in tensors(spec) {
+        code_matrix(coder, t.n_cols, &mut integers[t.range()]);
+    }
+}
+
+fn f32s(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+impl FieldLayer {
+    /// The record's payload.
+    ///
+    /// # Errors
+    /// `Io` where zstd fails.
+    pub fn to_payload(&self, spec: &NetSpec) -> Result<Vec<u8>> {
+        let mut body = self.threshold.to_le_bytes().to_vec();
+        match &self.weights {
+            WeightCoding::Float(values) => {
+                body.push(FLOAT_WEIGHTS);
+                body.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+            }
+            WeightCoding::Integers { integers, steps } => {
+                body.push(INTEGER_WEIGHTS);
+                body.extend(steps.iter().flat_map(|v| v.to_le_bytes()));
+                let mut encoder = Encoder::new();
+                code_integers(&mut encoder, spec, &mut integers.clone());
+                body.extend(encoder.finish());
+            }
+        }
+        pack(self.tile, &body)
+    }
+
+    /// Reads and checks the payload of a field record.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported`.
+    pub fn from_payload(payload: &[u8], offset: u64, spec: &NetSpec) -> Result<FieldLayer> {
+        let (tile, used) = tile_of(payload, offset)?;
+        let bad = |what: &str| Error::corrupt_at(offset, what);
+        // Exp-Golomb codes never need more than 16 bytes a weight, so no honest body is longer.
+        let max_len = 1024 + 16 * spec.n_weights() as u64;
+        let (packing, body) = unpack(&payload[used..], offset, max_len)?;
+        if packing != PLAIN {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("packing {packing} of a field (at byte {offset})"),
+            ));
+        }
+        let Some((head, rest)) = body.split_at_checked(5) else {
+            return Err(bad("a field's body is cut"));
+        };
+        let threshold = f32::from_le_bytes([head[0], head[1], head[2], head[3]]);
+        if threshold.is_nan() {
+            return Err(bad("a threshold that is not a number"));
+        }
+        let weights = match head[4] {
+            FLOAT_WEIGHTS => {
+                let values = f32s(rest);
+                if rest.len() != 4 * spec.n_weights() || values.iter().any(|v| !v.is_finite()) {
+                    return Err(bad("weights of another network, or not finite"));
+                }
+                WeightCoding::Float(values)
+            }
+            INTEGER_WEIGHTS => {
+                let n_tensors = tensors(spec).len();
+                let Some((steps, stream)) = rest.split_at_checked(4 * n_tensors) else {
+                    return Err(bad("the steps of a field are cut"));
+                };
+                let steps = f32s(steps);
+                if steps.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
+                    return Err(bad("a quantisation step that is not positive"));
+                }
+                let mut integers = vec![0i32; spec.n_weights()];
+                let mut decoder = Decoder::new(stream);
+                code_integers(&mut decoder, spec, &mut integers);
+                if decoder.overrun() {
+                    return Err(bad("the weights' stream ends early"));
+                }
+                WeightCoding::Integers { integers, steps }
+            }
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("coding {other} of weights (at byte {offset})"),
+                ));
+            }
+        };
+        Ok(FieldLayer { tile, threshold, weights })
+    }
+
+    /// The weights that a decoder evaluates.
+    ///
+    /// # Errors
+    /// `Argument` where they belong to another network.
+    pub fn weights(&self, spec: &NetSpec) -> Result<Weights> {
+        match &self.weights {
+            WeightCoding::Float(values) => Weights::new(*spec, values.clone()),
+            WeightCoding::Integers { integers, steps } => quant::dequantise(*spec, integers, steps),
+        }
+    }
+}
+
+impl RawTile {
+    /// The record's payload: one sample where all are equal, else all, by zstd where that is smaller.
+    ///
+    /// # Errors
+    /// `Io` where zstd fails.
+    pub fn to_payload(&self) -> Result<Vec<u8>> {
+        let bytes = self.samples.to_le_bytes();
+        let n = self.samples.dtype().n_bytes();
+        if bytes.chunks_exact(n).all(|s| s == &bytes[..n]) {
+            let mut out = Vec::new();
+            write_varint(&mut out, self.tile);
+            out.push(CONSTANT);
+            out.extend_from_slice(&bytes[..n]);
+            return Ok(out);
+        }
+        pack(self.tile, &bytes)
+    }
+
+    /// Reads the payload of a raw record of a tile of `n` samples.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported`.
+    pub fn from_payload(payload: &[u8], offset: u64, dtype: DType, n: usize) -> Result<RawTile> {
+        let (tile, used) = tile_of(payload, offset)?;
+        let (packing, mut body) = unpack(&payload[used..], offset, (n * dtype.n_bytes()) as u64)?;
+        let bad = || Error::corrupt_at(offset, format!("raw samples do not fill their tile of {n}"));
+        match packing {
+            PLAIN => {}
+            CONSTANT if body.len() == dtype.n_bytes() => body = body.repeat(n),
+            CONSTANT => return Err(bad()),
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("packing {other} of raw samples (at byte {offset})"),
+                ));
+            }
+        }
+        let samples = Samples::from_le_bytes(dtype, &body).ok_or_else(bad)?;
+        if samples.len() == n { Ok(RawTile { tile, samples }) } else { Err(bad()) }
+    }
+}
