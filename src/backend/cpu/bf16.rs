@@ -117,18 +117,21 @@ unsafe fn accumulate<S: Bf16, const MR: usize, const NV: usize, const ROW: usize
     b: [*const u32; NV],
     acc: &mut [[S::V; NV]; MR],
 ) {
+    // A copy, so that sums stay in registers whatever the caller does with its array.
+    let mut sums = *acc;
     for k in 0..n {
         // SAFETY: the caller's promise.
         unsafe {
             let w = b.map(|b| s.load_pairs(b.add(k * BLOCK)));
-            for (r, acc) in acc.iter_mut().enumerate() {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let x = s.splat_pair(*a.add(r * ROW + k * K));
                 for v in 0..NV {
-                    acc[v] = s.dot(x, w[v], acc[v]);
+                    sums[v] = s.dot(x, w[v], sums[v]);
                 }
             }
         }
     }
+    *acc = sums;
 }
 
 /// Raw pointers of a tile's buffers.

@@ -63,18 +63,21 @@ pub unsafe fn accumulate<S: Simd, const MR: usize, const NV: usize, const ROW: u
     b: [*const f32; NV],
     acc: &mut [[S::V; NV]; MR],
 ) {
+    // A copy, so that sums stay in registers whatever the caller does with its array.
+    let mut sums = *acc;
     for k in 0..n {
         // SAFETY: the caller's promise.
         unsafe {
             let w = b.map(|b| s.load(b.add(k * BLOCK)));
-            for (r, acc) in acc.iter_mut().enumerate() {
+            for (r, sums) in sums.iter_mut().enumerate() {
                 let x = s.splat(*a.add(r * ROW + k * K));
                 for v in 0..NV {
-                    acc[v] = s.fma(x, w[v], acc[v]);
+                    sums[v] = s.fma(x, w[v], sums[v]);
                 }
             }
         }
     }
+    *acc = sums;
 }
 
 /// Runs `$body` with `$MR` and `$NV` constants: rows and vectors of the register tile, as many as fit.
