@@ -174,12 +174,11 @@ impl InrCodec {
         let cpu = self.cpu()?;
         let grid = TileGrid::new(event.shape(), self.settings.tile)?;
         let tiles: Vec<Tile> = (0..grid.n_tiles()).map(|i| grid.tile(i)).collect();
-        let largest = tiles.iter().map(Tile::n_voxels).max().unwrap_or(0);
         let mut fullest = 0;
         for tile in &tiles {
             fullest = fullest.max(n_occupied(&grid.extract(event, tile)?));
         }
-        let resolved = self.settings.resolve(event, largest, fullest)?;
+        let resolved = self.settings.resolve(event, &grid, fullest)?;
         let header = Header {
             shape: event.shape(),
             dtype: event.dtype(),

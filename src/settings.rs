@@ -8,6 +8,7 @@ use crate::fit::FitSettings;
 use crate::lane::Scalar;
 use crate::net::{Model, NetSpec};
 use crate::quant::{BitRates, MatrixBits};
+use crate::tile::TileGrid;
 use inrfit_sampling::SamplerKind;
 use serde::Serialize;
 use std::fmt;
@@ -233,9 +234,10 @@ const VOXELS_PER_WEIGHT: f64 = 22.0;
 const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 
 impl Settings {
-    /// Answers every question for an event whose largest tile has `n_voxels` voxels, `n_occupied` of them occupied
-    /// in the fullest tile.
-    pub(crate) fn resolve(&self, event: &Event, n_voxels: usize, n_occupied: usize) -> Result<Resolved> {
+    /// Answers every question for an event in the tiles of `grid`, of which the fullest has `n_occupied` occupied
+    /// voxels.
+    pub(crate) fn resolve(&self, event: &Event, grid: &TileGrid, n_occupied: usize) -> Result<Resolved> {
+        let n_voxels: usize = grid.max_tile_shape().iter().product();
         let paper = self.preset == Preset::PaperSiren;
         let n_layers = self.n_layers.unwrap_or(3);
         let n_heads = self.n_heads.unwrap_or(if paper { 1 } else { 2 });
@@ -298,7 +300,7 @@ impl Settings {
         Ok(Resolved {
             fit,
             sampling: self.sampling.unwrap_or(default_sampling),
-            coords: if paper { CoordMap::cube(0.0, 1.0) } else { coords(event) },
+            coords: if paper { CoordMap::cube(0.0, 1.0) } else { coords(event, grid.counts()) },
             transform: if paper {
                 Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 }
             } else {
@@ -313,9 +315,9 @@ impl Settings {
 const CHANGES_PER_HALF_EXTENT: f32 = 7.0;
 
 /// Coordinates around 0, each axis as long as there is structure on it: the mean number of changes between occupied
-/// and empty along the lines that have an occupied voxel. So the first layer starts with frequencies that the event
+/// and empty along the lines of a tile, of those that have an occupied voxel in the event. So the first layer starts with frequencies that the event
 /// has, whatever its axes are.
-fn coords(event: &Event) -> CoordMap {
+fn coords(event: &Event, tile_counts: [usize; 3]) -> CoordMap {
     let shape = event.shape();
     let occupied: Vec<bool> = (0..event.n_voxels()).map(|i| event.samples().get(i) != 0.0).collect();
     let half = [0, 1, 2].map(|axis| {
@@ -330,7 +332,8 @@ fn coords(event: &Event) -> CoordMap {
                 n_changes += (1..n).filter(|&i| at(i) != at(i - 1)).count() as u64;
             }
         }
-        (n_changes as f32 / n_lines.max(1) as f32 / CHANGES_PER_HALF_EXTENT).clamp(0.1, 16.0)
+        let per_tile = n_changes as f32 / n_lines.max(1) as f32 / tile_counts[axis] as f32;
+        (per_tile / CHANGES_PER_HALF_EXTENT).clamp(0.1, 16.0)
     });
     CoordMap { lo: half.map(|h| -h), hi: half }
 }
@@ -359,4 +362,23 @@ fn transform(event: &Event, one_head: bool) -> Transform {
 /// The nonzero samples.
 fn nonzero(event: &Event) -> impl Iterator<Item = f64> + '_ {
     (0..event.n_voxels()).map(|i| event.samples().get(i)).filter(|v| *v != 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Samples;
+
+    #[test]
+    fn coordinates_follow_the_structure_within_a_tile() {
+        // Bars of four voxels, four apart, along the first axis; constant along the others.
+        let bars = |n: usize| -> Event {
+            let samples: Vec<u16> = (0..n * 6 * 5).map(|i| if i / 30 % 8 < 4 { 100 } else { 0 }).collect();
+            Event::new([n, 6, 5], Samples::from(samples)).unwrap()
+        };
+        let one = coords(&bars(64), [1, 1, 1]);
+        assert_eq!(one.hi, [15.0 / CHANGES_PER_HALF_EXTENT, 0.1, 0.1]);
+        let four = coords(&bars(256), [4, 1, 1]);
+        assert!((four.hi[0] - one.hi[0]).abs() < 0.15, "{four:?}: a tile of four is like the one");
+    }
 }

@@ -21,7 +21,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("fit", list("backend net domain sampling quant")),
         ("field", list("backend net domain lane event sampling")),
         ("container", list("net domain quant event tile entropy")),
-        ("settings", list("fit backend net domain quant event lane sampling")),
+        ("settings", list("fit backend net domain quant event tile lane sampling")),
         (
             "codec",
             list(
