@@ -17,7 +17,7 @@ fn main() {
     let field = NetField {
         weights: Weights::initial(spec, 1).expect("valid sizes"),
         threshold: 0.0,
-        transform: Transform::Log2 { unit: 1.0, center: 6.5, scale: 1.0 },
+        transform: Transform::Log2 { unit_exponent: 0, center: 6.5, scale: 1.0 },
         coords: CoordMap::cube(-1.0, 1.0),
     };
     let mut reference = None;

@@ -51,11 +51,11 @@ impl Problem {
     fn new(event: &Event) -> Problem {
         let values: Vec<f32> = (0..event.n_voxels()).map(|i| event.samples().get(i) as f32).collect();
         let s = Scalar::new();
-        let plain = Transform::Log2 { unit: 1.0, center: 0.0, scale: 1.0 };
+        let plain = Transform::Log2 { unit_exponent: 0, center: 0.0, scale: 1.0 };
         let truth: Vec<f32> = values.iter().map(|&v| plain.target(s, v)).collect();
         let mut logs: Vec<f32> = truth.iter().copied().filter(|t| *t > 0.0).collect();
         logs.sort_by(f32::total_cmp);
-        let transform = Transform::Log2 { unit: 1.0, center: logs[logs.len() / 2], scale: 1.0 };
+        let transform = Transform::Log2 { unit_exponent: 0, center: logs[logs.len() / 2], scale: 1.0 };
         let map = CoordMap { lo: [-1.6, -1.0, -0.3], hi: [1.6, 1.0, 0.3] };
         let lowest = values.iter().copied().filter(|v| *v > 0.0).fold(f32::INFINITY, f32::min);
         Problem {

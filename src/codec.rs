@@ -3,8 +3,9 @@
 use crate::backend::{Backend, SiteBlock, TrainingSet, cpu::Cpu};
 use crate::container::{
     Contents, FieldLayer, Header, Limits, NetworkHeader, RawTile, Record, TileRecords, WeightCoding, Writer,
-    frame, index_payload, kind,
+    frame, index_payload, kind, layer_bytes,
 };
+use crate::domain::Transform;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::field::{NetField, calibrate};
@@ -162,6 +163,14 @@ impl Codec for InrCodec {
 struct PackedTile {
     is_field: bool,
     record: Vec<u8>,
+    n_layer_bytes: usize,
+}
+
+impl PackedTile {
+    fn new(kind: u8, payload: &[u8]) -> PackedTile {
+        let is_field = kind == kind::FIELD;
+        PackedTile { is_field, record: frame(kind, payload), n_layer_bytes: layer_bytes(payload) }
+    }
 }
 
 impl InrCodec {
@@ -206,7 +215,11 @@ impl InrCodec {
         let decoded = InrCodec::decompress_on(&cpu, &bytes, &self.limits, &Silent)?;
         seconds.verify = start.elapsed().as_secs_f64();
         let n_weights = (n_fields * network.spec.n_weights()) as u64;
-        let report = EncodeReport { n_weights, layers, seconds, device: cpu.name().to_owned() };
+        let device = match self.settings.precision {
+            PrecisionKind::F32 => cpu.name().to_owned(),
+            PrecisionKind::Bf16 => format!("{}-bf16", cpu.name()),
+        };
+        let report = EncodeReport { n_weights, layers, seconds, device };
         Ok(Compressed { bytes, decoded, report })
     }
 
@@ -236,7 +249,8 @@ impl InrCodec {
     pub fn decompress_on(cpu: &Cpu, bytes: &[u8], limits: &Limits, observer: &dyn Observer) -> Result<Event> {
         let contents = Contents::read(bytes, limits)?;
         let Header { shape, dtype, .. } = contents.header;
-        let mut samples = Samples::zeros(dtype, shape.iter().product());
+        let one_tile = contents.tiles.len() == 1;
+        let mut samples = Samples::zeros(dtype, if one_tile { 0 } else { shape.iter().product() });
         for (i, layers) in contents.tiles.iter().enumerate() {
             if observer.cancelled() {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
@@ -245,10 +259,13 @@ impl InrCodec {
             observer.progress(&told.at(Stage::Decode));
             let tile = contents.grid.tile(i);
             let part = decode_tile(cpu, &contents, layers, tile.shape)?;
-            contents.grid.insert(&mut samples, &tile, &part)?;
+            match one_tile {
+                true => samples = part,
+                false => contents.grid.insert(&mut samples, &tile, &part)?,
+            }
         }
         // Raw float samples could still hold NaN.
-        Event::new(shape, samples).map_err(|e| Error::corrupt(e.to_string()))
+        Event::new(shape, samples).map_err(|_| Error::corrupt("the decoded samples are not all finite"))
     }
 }
 
@@ -279,12 +296,12 @@ fn occupied_range(event: &Event) -> (f64, f64) {
 }
 
 /// `log2(1 + |v| / unit)` of samples: the scale on which decoding errors are counted.
-fn log_magnitudes(transform: &crate::domain::Transform, values: impl Iterator<Item = f64>) -> Vec<f32> {
-    let unit = match *transform {
-        crate::domain::Transform::Log2 { unit, .. } => unit,
-        crate::domain::Transform::Ln { .. } => 1.0,
+fn log_magnitudes(transform: &Transform, values: impl Iterator<Item = f64>) -> Vec<f32> {
+    let unit_exponent = match *transform {
+        Transform::Log2 { unit_exponent, .. } => unit_exponent,
+        Transform::Ln { .. } => 0,
     };
-    let plain = crate::domain::Transform::Log2 { unit, center: 0.0, scale: 1.0 };
+    let plain = Transform::Log2 { unit_exponent, center: 0.0, scale: 1.0 };
     values.map(|v| plain.target(Scalar::new(), v.abs() as f32)).collect()
 }
 
@@ -355,11 +372,10 @@ fn encode_tile(
     let start = Instant::now();
     let raw = RawTile { tile: told.tile as u64, samples: part.samples().clone() };
     let raw_payload = raw.to_payload()?;
-    let keep_raw = |payload: &[u8]| PackedTile { is_field: false, record: frame(kind::RAW, payload) };
     seconds.pack += start.elapsed().as_secs_f64();
     // Below the fewest bits that a fit may end with, it would be for nothing.
     if (raw_payload.len() as f64) < least_bits(&resolved.fit) / 8.0 * network.spec.n_weights() as f64 {
-        return Ok(keep_raw(&raw_payload));
+        return Ok(PackedTile::new(kind::RAW, &raw_payload));
     }
     let data = TileData::new(part, resolved);
     let fitted = fit_tile(cpu, &data, header, resolved, told, seconds)?;
@@ -376,8 +392,8 @@ fn encode_tile(
     let payload = layer.to_payload(&network.spec)?;
     seconds.pack += start.elapsed().as_secs_f64();
     Ok(match payload.len() < raw_payload.len() {
-        true => PackedTile { is_field: true, record: frame(kind::FIELD, &payload) },
-        false => keep_raw(&raw_payload),
+        true => PackedTile::new(kind::FIELD, &payload),
+        false => PackedTile::new(kind::RAW, &raw_payload),
     })
 }
 
@@ -458,8 +474,7 @@ fn write(header: &Header, network: &NetworkHeader, tiles: &[PackedTile]) -> Resu
     }
     let mut layers = Layers::default();
     for tile in tiles {
-        // A layer is what its record holds; the frame around it counts as overhead.
-        let n = (tile.record.len() - frame(kind::END, &[]).len()) as u64;
+        let n = tile.n_layer_bytes as u64;
         let layer = if tile.is_field { &mut layers.field } else { &mut layers.raw };
         *layer += n;
         writer.framed(&tile.record);

@@ -42,10 +42,11 @@ impl CoordMap {
 /// How a sample becomes the target of the value head, and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Transform {
-    /// `t = (sign(v) log2(1 + |v| / unit) - center) / scale`: even steps in log2 ADC, any sign.
+    /// `t = (sign(v) log2(1 + |v| / unit) - center) / scale`, `unit = 2^unit_exponent`: even steps in log2 ADC, any
+    /// sign.
     Log2 {
-        /// The value below which steps become even in `v` itself; 1 for ADC counts.
-        unit: f32,
+        /// Of the value below which steps become even in `v` itself, -126 to 127; 0 for ADC counts.
+        unit_exponent: i32,
         /// What becomes 0.
         center: f32,
         /// What becomes 1 above it.
@@ -63,6 +64,11 @@ pub enum Transform {
     },
 }
 
+/// `2^n`, `n` from -126 to 127.
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits(((n + 127) as u32) << 23)
+}
+
 impl Transform {
     /// Checks that the parameters are finite and the scales positive.
     ///
@@ -70,7 +76,10 @@ impl Transform {
     /// `Argument`.
     pub fn validate(&self) -> Result<()> {
         let (finite, positive) = match *self {
-            Transform::Log2 { unit, center, scale } => (center, [unit, scale]),
+            Transform::Log2 { unit_exponent, center, scale } if (-126..=127).contains(&unit_exponent) => {
+                (center, [scale, 1.0])
+            }
+            Transform::Log2 { .. } => (f32::NAN, [1.0, 1.0]),
             Transform::Ln { offset, scale, cut } => (offset + cut, [scale, 1.0]),
         };
         if finite.is_finite() && positive.iter().all(|p| p.is_normal() && *p > 0.0) {
@@ -83,7 +92,8 @@ impl Transform {
     /// The target of sample `v`.
     pub fn target<S: Simd<V = f32>>(&self, s: S, v: f32) -> f32 {
         match *self {
-            Transform::Log2 { unit, center, scale } => {
+            Transform::Log2 { unit_exponent, center, scale } => {
+                let unit = power_of_two(unit_exponent);
                 // The largest f32 overflows in the sum only for units below 1: hold it.
                 let x = (v.abs() / unit).min(f32::MAX / 2.0) + 1.0;
                 (s.log2(x).copysign(v) - center) / scale
@@ -102,7 +112,8 @@ impl Transform {
     #[inline(always)]
     pub fn value<S: Simd>(&self, s: S, t: S::V) -> S::V {
         match *self {
-            Transform::Log2 { unit, center, scale } => {
+            Transform::Log2 { unit_exponent, center, scale } => {
+                let unit = power_of_two(unit_exponent);
                 let y = s.fma(t, s.splat(scale), s.splat(center));
                 let zero = s.splat(0.0);
                 let magnitude = s.max(y, s.sub(zero, y));
@@ -125,7 +136,7 @@ mod tests {
     #[test]
     fn transforms_invert() {
         let s = Scalar::new();
-        let log = Transform::Log2 { unit: 1.0, center: 6.5, scale: 0.7 };
+        let log = Transform::Log2 { unit_exponent: 0, center: 6.5, scale: 0.7 };
         for v in [-70_000.0, -3.0, 0.0, 1.0, 20.0, 77.0, 1023.0, 2e9] {
             let back = log.value(s, log.target(s, v));
             assert!((back - v).abs() <= 4e-6 * v.abs().max(1.0), "{v} became {back}");
@@ -136,7 +147,7 @@ mod tests {
         }
         assert_eq!(ln.target(s, 0.0), 0.0);
         for v in [f32::MAX, -f32::MAX, f32::MIN_POSITIVE] {
-            let t = Transform::Log2 { unit: 1e-20, center: 0.0, scale: 1.0 }.target(s, v);
+            let t = Transform::Log2 { unit_exponent: -66, center: 0.0, scale: 1.0 }.target(s, v);
             assert!(t.is_finite(), "{v}");
         }
     }
@@ -152,7 +163,7 @@ mod tests {
 
     #[test]
     fn odd_parameters_are_refused() {
-        assert!(Transform::Log2 { unit: 0.0, center: 0.0, scale: 1.0 }.validate().is_err());
+        assert!(Transform::Log2 { unit_exponent: 128, center: 0.0, scale: 1.0 }.validate().is_err());
         assert!(Transform::Ln { offset: f32::NAN, scale: 1.0, cut: 0.0 }.validate().is_err());
         assert!(CoordMap::cube(f32::INFINITY, 0.0).validate().is_err());
     }

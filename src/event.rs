@@ -111,6 +111,17 @@ impl Samples {
         with_samples!(self, v => f64::from(v[i]))
     }
 
+    /// Sets sample `i` to `v`, converted as by `as` (whole values in range are exact).
+    pub fn set(&mut self, i: usize, v: f64) {
+        match self {
+            Samples::U8(s) => s[i] = v as u8,
+            Samples::U16(s) => s[i] = v as u16,
+            Samples::I16(s) => s[i] = v as i16,
+            Samples::I32(s) => s[i] = v as i32,
+            Samples::F32(s) => s[i] = v as f32,
+        }
+    }
+
     /// The samples as little-endian bytes, in order.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.len() * self.dtype().n_bytes());

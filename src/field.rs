@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::event::{DType, Samples};
 use crate::lane::{Kernel, Level, Simd, dispatch};
 use crate::net::Weights;
+use std::ops::Range;
 
 /// A function of a site.
 pub trait Field {
@@ -127,23 +128,41 @@ impl NetField {
         range: (f64, f64),
     ) -> Result<Samples> {
         let axes = [0, 1, 2].map(|a| self.coords.axis(a, shape[a]));
-        let sites = SiteBlock { axes: [&axes[0], &axes[1], &axes[2]], positions: None, features: &[] };
-        let heads = self.heads(backend, &sites)?;
         let n_heads = self.weights.spec().n_heads;
-        let values = self.transform.values(Level::detect(), &heads, n_heads);
-        let samples =
-            values.iter().zip(heads.chunks_exact(n_heads)).map(|(&v, h)| match h[0] > self.threshold {
-                true => self.transform.sample(dtype, range, v).unwrap_or(0.0),
-                false => 0.0,
-            });
-        Ok(match dtype {
-            DType::U8 => Samples::U8(samples.map(|v| v as u8).collect()),
-            DType::U16 => Samples::U16(samples.map(|v| v as u16).collect()),
-            DType::I16 => Samples::I16(samples.map(|v| v as i16).collect()),
-            DType::I32 => Samples::I32(samples.map(|v| v as i32).collect()),
-            DType::F32 => Samples::F32(samples.map(|v| v as f32).collect()),
-        })
+        let mut samples = Samples::zeros(dtype, shape.iter().product());
+        let mut first = 0;
+        // Block by block, so that the network's outputs never take more memory than the samples.
+        for [i, j, k] in blocks(shape) {
+            let axes = [&axes[0][i], &axes[1][j], &axes[2][k]];
+            let heads = self.heads(backend, &SiteBlock { axes, positions: None, features: &[] })?;
+            let values = self.transform.values(Level::detect(), &heads, n_heads);
+            for (n, (&v, h)) in values.iter().zip(heads.chunks_exact(n_heads)).enumerate() {
+                if h[0] > self.threshold {
+                    samples.set(first + n, self.transform.sample(dtype, range, v).unwrap_or(0.0));
+                }
+            }
+            first += values.len();
+        }
+        Ok(samples)
     }
+}
+
+/// Sites that are evaluated at once.
+const BLOCK_SITES: usize = 1 << 18;
+
+/// Boxes of at most [`BLOCK_SITES`] sites that fill a grid of `shape` one after the other in C order.
+fn blocks(shape: [usize; 3]) -> Vec<[Range<usize>; 3]> {
+    let k = shape[2].min(BLOCK_SITES);
+    let j = if k < shape[2] { 1 } else { shape[1].min((BLOCK_SITES / k).max(1)) };
+    let i = if j < shape[1] || k < shape[2] { 1 } else { shape[0].min((BLOCK_SITES / (j * k)).max(1)) };
+    let cut = |n: usize, step: usize| (0..n).step_by(step).map(move |at| at..n.min(at + step));
+    let mut out = Vec::new();
+    for i in cut(shape[0], i) {
+        for j in cut(shape[1], j) {
+            out.extend(cut(shape[2], k).map(|k| [i.clone(), j.clone(), k]));
+        }
+    }
+    out
 }
 
 /// The threshold of the first head that gives the least sum of `|log2|` errors, and that sum.
@@ -195,8 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn blocks_fill_the_grid_in_order() {
+        for shape in [[192, 249, 16], [3, 2, 600_000], [2, 700_000, 3], [1, 1, 1], [900_000, 1, 1]] {
+            let mut next = 0;
+            for [i, j, k] in blocks(shape) {
+                assert_eq!((i.start * shape[1] + j.start) * shape[2] + k.start, next);
+                let n = i.len() * j.len() * k.len();
+                assert!(n <= BLOCK_SITES);
+                next += n;
+            }
+            assert_eq!(next, shape.iter().product::<usize>());
+        }
+    }
+
+    #[test]
     fn samples_are_whole_in_range_and_never_zero() {
-        let t = Transform::Log2 { unit: 1.0, center: 0.0, scale: 1.0 };
+        let t = Transform::Log2 { unit_exponent: 0, center: 0.0, scale: 1.0 };
         let s = |v| t.sample(DType::I16, (-5.0, 90.0), v);
         assert_eq!(s(77.5), Some(78.0));
         assert_eq!(s(76.5), Some(76.0));

@@ -123,6 +123,11 @@ pub fn fit(
         };
         let (until, mut sum) = (step + n, 0.0);
         while step < until {
+            if clock.is_over() {
+                // Nothing is left to run: the schedule ends here.
+                step = until;
+                break;
+            }
             let round = Round { first_step: step, n_steps: (until - step).min(heard_every), ..round };
             sum += clock.run(trainer.as_mut(), &round)? * round.n_steps as f64;
             step += round.n_steps;
@@ -130,7 +135,8 @@ pub fn fit(
                 return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
             }
         }
-        loss = sum / n as f64;
+        // Skipped steps have no loss: the last one's stands for them.
+        loss = if clock.limit.is_some() { clock.loss } else { sum / n as f64 };
         let weights = trainer.weights()?;
         if !loss.is_finite() || weights.values().iter().any(|w| !w.is_finite()) {
             return Err(Error::argument(format!(
@@ -162,6 +168,11 @@ struct Clock {
 }
 
 impl Clock {
+    /// Whether the time is spent.
+    fn is_over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.spent >= limit)
+    }
+
     /// Runs `round`, or as much of it as its share of the time limit allows; returns the mean loss.
     fn run(&mut self, trainer: &mut dyn Trainer, round: &Round<'_>) -> Result<f64> {
         let Some(limit) = self.limit else {

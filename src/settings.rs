@@ -5,7 +5,7 @@ use crate::domain::{CoordMap, Transform};
 use crate::error::{Error, Result};
 use crate::event::{DType, Event};
 use crate::fit::FitSettings;
-use crate::lane::Scalar;
+use crate::lane::{Scalar, Simd};
 use crate::net::{Model, NetSpec};
 use crate::quant::{BitRates, MatrixBits};
 use crate::tile::TileGrid;
@@ -233,6 +233,10 @@ pub(crate) struct Resolved {
 const VOXELS_PER_WEIGHT: f64 = 22.0;
 const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 
+/// Beyond any use: a day of a fast machine.
+const MAX_STEPS: u64 = 1_000_000_000;
+const MAX_BATCH: usize = 1 << 28;
+
 impl Settings {
     /// Answers every question for an event in the tiles of `grid`, of which the fullest has `n_occupied` occupied
     /// voxels.
@@ -265,8 +269,10 @@ impl Settings {
             if paper { Sampling::Full } else { Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }) };
         let batch = self.batch.unwrap_or(8192);
         let n_steps = self.n_steps.unwrap_or(if paper { 3000 } else { 5500 });
-        if batch == 0 || n_steps == 0 {
-            return Err(Error::argument("a fit needs at least one step of at least one site"));
+        if !(1..=MAX_BATCH).contains(&batch) || !(1..=MAX_STEPS).contains(&n_steps) {
+            return Err(Error::argument(format!(
+                "a fit has 1 to {MAX_STEPS} steps of 1 to {MAX_BATCH} sites, not {n_steps} of {batch}"
+            )));
         }
         let learning_rate = self.learning_rate.unwrap_or(1e-3);
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
@@ -306,7 +312,8 @@ impl Settings {
             } else {
                 transform(event, one_head)
             },
-            calibrate: !paper,
+            // As published, one head needs no threshold: what the transform cuts is empty.
+            calibrate: !(paper && one_head),
         })
     }
 }
@@ -333,7 +340,8 @@ fn coords(event: &Event, tile_counts: [usize; 3]) -> CoordMap {
             }
         }
         let per_tile = n_changes as f32 / n_lines.max(1) as f32 / tile_counts[axis] as f32;
-        (per_tile / CHANGES_PER_HALF_EXTENT).clamp(0.1, 16.0)
+        // In whole 64ths, which take few bytes in the file.
+        ((per_tile / CHANGES_PER_HALF_EXTENT).clamp(0.1, 16.0) * 64.0).round_ties_even() / 64.0
     });
     CoordMap { lo: half.map(|h| -h), hi: half }
 }
@@ -347,15 +355,15 @@ fn transform(event: &Event, one_head: bool) -> Transform {
         if v.is_empty() { 1.0 } else { *v.select_nth_unstable_by(middle, f32::total_cmp).1 }
     };
     // Floats have no natural unit: take what puts their median where ADC counts lie.
-    let unit = match event.dtype() {
-        DType::F32 => (median(&mut magnitudes) / 64.0).clamp(1e-30, 1e30),
-        _ => 1.0,
+    let unit_exponent = match event.dtype() {
+        DType::F32 => s.split((median(&mut magnitudes) / 64.0).clamp(1e-30, 1e30)).0 as i32,
+        _ => 0,
     };
-    let plain = Transform::Log2 { unit, center: 0.0, scale: 1.0 };
+    let plain = Transform::Log2 { unit_exponent, center: 0.0, scale: 1.0 };
     let mut logs: Vec<f32> = nonzero(event).map(|v| plain.target(s, v as f32)).collect();
     match one_head {
-        true => Transform::Log2 { unit, center: 0.0, scale: 10.0 },
-        false => Transform::Log2 { unit, center: median(&mut logs), scale: 1.0 },
+        true => Transform::Log2 { unit_exponent, center: 0.0, scale: 10.0 },
+        false => Transform::Log2 { unit_exponent, center: median(&mut logs), scale: 1.0 },
     }
 }
 
@@ -377,7 +385,7 @@ mod tests {
             Event::new([n, 6, 5], Samples::from(samples)).unwrap()
         };
         let one = coords(&bars(64), [1, 1, 1]);
-        assert_eq!(one.hi, [15.0 / CHANGES_PER_HALF_EXTENT, 0.1, 0.1]);
+        assert_eq!(one.hi, [137.0 / 64.0, 6.0 / 64.0, 6.0 / 64.0]);
         let four = coords(&bars(256), [4, 1, 1]);
         assert!((four.hi[0] - one.hi[0]).abs() < 0.15, "{four:?}: a tile of four is like the one");
     }

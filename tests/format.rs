@@ -22,12 +22,14 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
     let paper = Settings { preset: Preset::PaperSiren, n_steps: Some(60), ..plain.clone() };
     let one_head = Settings { n_heads: Some(1), n_layers: Some(2), ..bits(Bits::Fixed(6)) };
     let small = Settings { n_layers: Some(1), hidden: Some(20), ..bits(Bits::Fixed(4)) };
+    let paper_integers = Settings { bits: Some(Bits::Fixed(6)), ..paper.clone() };
     // (name, event, settings, readable without zstd)
     vec![
         ("two_heads_u16", event([12, 14, 9], DType::U16), bits(Bits::Fixed(5)), true),
         ("one_head_u8", event([14, 12, 11], DType::U8), one_head, true),
         ("tiles_i16", event([20, 9, 16], DType::I16), tiles([10, 9, 8]), true),
         ("small_f32", event([12, 13, 14], DType::F32), small, true),
+        ("paper_integers_u16", event([13, 12, 11], DType::U16), paper_integers, true),
         ("paper_u16", event([16, 15, 14], DType::U16), paper, false),
         ("constant_i32", Event::new([2, 3, 4], Samples::I32(vec![-7; 24])).unwrap(), plain.clone(), true),
         (

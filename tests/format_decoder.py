@@ -184,13 +184,20 @@ def read_network(payload):
     if coords == 0:
         lo, hi = ([x] * 3 for x in b.f32s(2))
     elif coords == 1:
-        hi = b.f32s(3)
+        numbers = [b.varint() for _ in range(3)]
+        require(all(n < 2**32 for n in numbers), "a number of more than 32 bits")
+        hi = [f32(f32(float(n)) / 64.0) for n in numbers]
         lo = [-x for x in hi]
     else:
         lo, hi = b.f32s(3), b.f32s(3)
     transform = b.varint()
     require(transform <= 1, "an unknown transform")
-    parameters = b.f32s(3)
+    if transform == 0:
+        exponent = b.zigzag()
+        require(-126 <= exponent <= 127, "an impossible unit")
+        parameters = [2.0**exponent] + b.f32s(2)
+    else:
+        parameters = b.f32s(3)
     require(not b.rest(), "bytes too many in the network record")
     # Layers: (inputs, outputs, omega; None = linear).
     layers = [(3, hidden, omega_first)] + [(hidden, hidden, omega_hidden)] * (n_layers - 1) + [(hidden, heads, None)]
@@ -288,7 +295,7 @@ def decode(data):
         elif kind in (FIELD, RAW):
             b = Bytes(payload)
             tile = b.varint()
-            require(tile < counts[0] * counts[1] * counts[2] and tile not in tiles, "no such tile, or twice")
+            require(tile < counts[0] * counts[1] * counts[2] and tile == len(tiles), "no such tile, or out of order")
             tiles[tile] = (kind, b)
         elif kind not in (INDEX, END):
             require(not kind & CRITICAL, "an unknown critical record")

@@ -203,8 +203,8 @@ fn training_does_not_depend_on_lanes_or_threads() {
 fn values_do_not_depend_on_lanes() {
     let mut random = Stream::new(40, 0);
     let transforms = [
-        Transform::Log2 { unit: 1.0, center: 6.5, scale: 0.7 },
-        Transform::Log2 { unit: 0.01, center: -1.0, scale: 3.0 },
+        Transform::Log2 { unit_exponent: 0, center: 6.5, scale: 0.7 },
+        Transform::Log2 { unit_exponent: -7, center: -1.0, scale: 3.0 },
         Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 },
     ];
     for n_heads in [1, 2] {

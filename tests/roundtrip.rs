@@ -5,7 +5,7 @@ mod common;
 use common::codec;
 use inrfit::codec::{Codec, InrCodec, Silent};
 use inrfit::event::{DType, Event, Samples};
-use inrfit::settings::{Bits, Sampling, Settings};
+use inrfit::settings::{Bits, Preset, Sampling, Settings};
 use inrfit_sampling::SamplerKind;
 use proptest::prelude::*;
 
@@ -126,4 +126,45 @@ fn cancelling_and_diverging_are_named() {
     }
     let none = InrCodec { n_threads: 0, ..codec(Settings::default()) };
     assert_eq!(none.compress(&event, &Silent).unwrap_err().kind(), ErrorKind::Argument);
+}
+
+#[test]
+fn overhead_of_a_large_tile_stays_below_a_hundred_bytes() {
+    // The longest numbers that a header of a one-tile file can have: wedge-sized, extreme samples, a wide network.
+    let n = 130 * 131 * 40;
+    let pattern = |i: usize| (i / 40) % 7 == 0;
+    let int = |lo: i32, hi: i32| {
+        (0..n)
+            .map(|i| {
+                if !pattern(i) {
+                    0
+                } else if i % 2 == 0 {
+                    lo
+                } else {
+                    hi
+                }
+            })
+            .collect()
+    };
+    let extremes: Vec<i32> = int(i32::MIN, i32::MAX);
+    let floats: Vec<f32> = extremes.iter().map(|&v| v as f32 * 1.234e-3).collect();
+    let counts: Vec<u16> = (0..n).map(|i| if pattern(i) { 70 + (i % 900) as u16 } else { 0 }).collect();
+    for samples in [Samples::from(extremes), Samples::from(floats), Samples::from(counts)] {
+        let event = Event::new([130, 131, 40], samples).unwrap();
+        for (preset, n_heads) in [(Preset::Default, 1), (Preset::Default, 2), (Preset::PaperSiren, 1)] {
+            let settings = Settings {
+                preset,
+                n_heads: Some(n_heads),
+                hidden: Some(136),
+                n_steps: Some(1),
+                batch: Some(64),
+                sampling: Some(Sampling::Drawn(SamplerKind::Uniform)),
+                bits: Some(Bits::Fixed(2)),
+                ..Settings::default()
+            };
+            let made = codec(settings).compress(&event, &Silent).unwrap();
+            let layers = made.report.layers;
+            assert!(layers.field + layers.raw > 0 && layers.other <= 96, "{preset} {n_heads}: {layers:?}");
+        }
+    }
 }

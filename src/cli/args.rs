@@ -85,7 +85,8 @@ pub struct FitArgs {
     /// Learning rate of the first step [default: 0.001]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
-    /// Train each event for this long at most; the bytes then differ from run to run
+    /// Train each event for this long at most, by the clock of the steps alone (checking and packing come on top); the
+    /// bytes then differ from run to run
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     time_limit: Option<Duration>,
     #[arg(long, value_name = "A,B,C", value_parser = tile, help = tile_help())]

@@ -25,12 +25,16 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The limits; the operations allowed grow with the samples allowed.
+    /// The limits; weights and operations allowed grow with the samples allowed.
     pub fn limits(self) -> Limits {
         let usual = Limits::default();
         let max_event_bytes = self.max_memory.saturating_mul(1 << 20);
         let times = (max_event_bytes / usual.max_event_bytes).max(1);
-        Limits { max_event_bytes, max_operations: usual.max_operations.saturating_mul(times), ..usual }
+        Limits {
+            max_event_bytes,
+            max_weights: usual.max_weights.saturating_mul(times),
+            max_operations: usual.max_operations.saturating_mul(times),
+        }
     }
 }
 

@@ -82,7 +82,7 @@ struct Coordinates {
 #[derive(Debug, Serialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
 enum Value {
-    Log2 { unit: f32, center: f32, scale: f32 },
+    Log2 { unit_exponent: i32, center: f32, scale: f32 },
     Ln { offset: f32, scale: f32, cut: f32 },
 }
 
@@ -143,7 +143,9 @@ impl Description {
             network: network.map(|n| Network::new(&n.spec)),
             coordinates: network.map(|n| Coordinates { lo: n.coords.lo, hi: n.coords.hi }),
             transform: network.map(|n| match n.transform {
-                Transform::Log2 { unit, center, scale } => Value::Log2 { unit, center, scale },
+                Transform::Log2 { unit_exponent, center, scale } => {
+                    Value::Log2 { unit_exponent, center, scale }
+                }
                 Transform::Ln { offset, scale, cut } => Value::Ln { offset, scale, cut },
             }),
             n_weights: inside.n_weights,
@@ -183,8 +185,8 @@ impl Description {
         }
         if let Some(transform) = &self.transform {
             lines.push(match transform {
-                Value::Log2 { unit, center, scale } => {
-                    format!("value        (sign(v) log2(1 + |v| / {unit}) - {center}) / {scale}")
+                Value::Log2 { unit_exponent, center, scale } => {
+                    format!("value        (sign(v) log2(1 + |v| / 2^{unit_exponent}) - {center}) / {scale}")
                 }
                 Value::Ln { offset, scale, cut } => {
                     format!("value        ln(v - {offset}) / {scale}; decoded values below {cut} are empty")

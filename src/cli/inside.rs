@@ -1,7 +1,7 @@
 //! What a compressed file holds, read from its records without decoding them.
 
 use inrfit::codec::Layers;
-use inrfit::container::{Contents, Limits, Record, kind};
+use inrfit::container::{Contents, Limits, Record, kind, layer_bytes};
 use inrfit::error::Result;
 
 /// A reader that only looks refuses nothing for its size.
@@ -31,7 +31,7 @@ impl<'a> Inside<'a> {
         let mut layers = Layers { other: bytes.len() as u64, ..Layers::default() };
         let mut n_fields = 0;
         for record in &contents.records {
-            let n_bytes = layer_bytes(record);
+            let n_bytes = layer_bytes(record.payload) as u64;
             match record.kind {
                 kind::FIELD => {
                     n_fields += 1;
@@ -58,6 +58,7 @@ impl<'a> Inside<'a> {
         match self.contents.header.device {
             0 => "cpu",
             1 => "cuda",
+            2 => "cpu-bf16",
             _ => "unknown",
         }
     }
@@ -66,11 +67,6 @@ impl<'a> Inside<'a> {
 /// Bytes of a record from its type to its checksum.
 pub fn record_bytes(record: &Record<'_>) -> u64 {
     record.payload_offset - record.offset + record.payload.len() as u64 + 4
-}
-
-/// Bytes of a layer: its record without what an empty record takes (type, length, checksum).
-fn layer_bytes(record: &Record<'_>) -> u64 {
-    record_bytes(record) - 6
 }
 
 /// The name of a type of record.

@@ -5,6 +5,7 @@ use super::layer::tile_of;
 use super::{Header, Limits, NetworkHeader, Reader, Record, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;
+use std::ops::Range;
 
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,7 +59,7 @@ impl<'a> Contents<'a> {
             grid,
             records: vec![first],
         };
-        let mut index = None;
+        let (mut index, mut next_tile) = (None, 0);
         while let Some(record) = reader.next()? {
             contents.records.push(record);
             match record.kind {
@@ -69,7 +70,10 @@ impl<'a> Contents<'a> {
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
                 }
-                kind::FIELD | kind::RAW => contents.add(record)?,
+                kind::FIELD | kind::RAW => {
+                    contents.add(record, next_tile)?;
+                    next_tile += 1;
+                }
                 kind::INDEX if index.is_none() => index = Some(record),
                 kind::HEADER | kind::NETWORK | kind::INDEX => {
                     return Err(Error::corrupt_at(
@@ -78,6 +82,9 @@ impl<'a> Contents<'a> {
                     ));
                 }
                 kind::END if record.payload.is_empty() => {}
+                kind::END => {
+                    return Err(Error::corrupt_at(record.offset, "an end record that holds something"));
+                }
                 other if other & kind::CRITICAL != 0 => {
                     return Err(Error::new(
                         ErrorKind::Unsupported,
@@ -95,14 +102,18 @@ impl<'a> Contents<'a> {
         Ok(contents)
     }
 
-    fn add(&mut self, record: Record<'a>) -> Result<()> {
+    /// Adds the record of a tile, which must be the next one.
+    fn add(&mut self, record: Record<'a>, next_tile: u64) -> Result<()> {
         let (tile, _) = tile_of(record.payload, record.payload_offset)?;
         let layers = usize::try_from(tile).ok().and_then(|t| self.tiles.get_mut(t));
         let Some(layers) = layers else {
             return Err(Error::corrupt_at(record.payload_offset, format!("there is no tile {tile}")));
         };
-        if layers.field.is_some() || layers.raw.is_some() {
-            return Err(Error::corrupt_at(record.offset, format!("a second record of tile {tile}")));
+        if tile != next_tile {
+            return Err(Error::corrupt_at(
+                record.offset,
+                format!("tile {tile} where tile {next_tile} belongs"),
+            ));
         }
         if record.kind == kind::FIELD {
             layers.field = Some(record);
@@ -132,17 +143,10 @@ impl<'a> Contents<'a> {
         }
         let Some(index) = index else { return Ok(()) };
         let bad = || Error::corrupt_at(index.payload_offset, "the index does not match the records");
-        let starts = parse_index(&index)?;
-        if starts.len() != self.tiles.len() {
-            return Err(bad());
-        }
-        for (start, layers) in starts.iter().zip(&self.tiles) {
-            let first = layers.field.or(layers.raw).map(|r| r.offset);
-            if first != Some(*start) {
-                return Err(bad());
-            }
-        }
-        Ok(())
+        let spans = parse_index(&index)?;
+        let frames = |r: Record<'_>| r.offset..r.payload_offset + r.payload.len() as u64 + 4;
+        let truth = self.tiles.iter().filter_map(|layers| layers.field.or(layers.raw).map(frames));
+        if truth.eq(spans) { Ok(()) } else { Err(bad()) }
     }
 }
 
@@ -155,20 +159,21 @@ pub fn index_payload(tile_bytes: &[usize]) -> Vec<u8> {
     out
 }
 
-/// Where each tile's first record starts, bytes from the start of the file.
+/// Where each tile's records lie, bytes from the start of the file.
 ///
 /// # Errors
 /// `Corrupt` where the payload is no list of lengths.
-pub fn parse_index(index: &Record<'_>) -> Result<Vec<u64>> {
+pub fn parse_index(index: &Record<'_>) -> Result<Vec<Range<u64>>> {
     let mut at = index.payload_offset + index.payload.len() as u64 + 4;
     let mut rest = index.payload;
-    let mut starts = Vec::new();
+    let mut spans = Vec::new();
     while !rest.is_empty() {
         let bad = || Error::corrupt_at(index.payload_offset, "the index is no list of lengths");
         let (n, used) = read_varint(rest, index.payload_offset)?.ok_or_else(bad)?;
-        starts.push(at);
-        at = at.checked_add(n).ok_or_else(bad)?;
+        let end = at.checked_add(n).ok_or_else(bad)?;
+        spans.push(at..end);
+        at = end;
         rest = &rest[used..];
     }
-    Ok(starts)
+    Ok(spans)
 }

@@ -81,13 +81,13 @@ enum FeaturesOnDisk {
 #[derive(Serialize, Deserialize)]
 enum CoordsOnDisk {
     Cube { lo: f32, hi: f32 },
-    Symmetric { half: [f32; 3] },
+    Symmetric { half_64ths: [u32; 3] },
     Any { lo: [f32; 3], hi: [f32; 3] },
 }
 
 #[derive(Serialize, Deserialize)]
 enum TransformOnDisk {
-    Log2 { unit: f32, center: f32, scale: f32 },
+    Log2 { unit_exponent: i32, center: f32, scale: f32 },
     Ln { offset: f32, scale: f32, cut: f32 },
 }
 
@@ -208,6 +208,12 @@ impl Header {
     }
 }
 
+/// Half extents as whole 64ths, where they are.
+fn in_64ths(half: [f32; 3]) -> Option<[u32; 3]> {
+    let n = half.map(|h| (h * 64.0) as u32);
+    (n.map(|n| n as f32 / 64.0) == half).then_some(n)
+}
+
 impl NetworkHeader {
     /// The record's payload.
     ///
@@ -219,13 +225,15 @@ impl NetworkHeader {
         let CoordMap { lo, hi } = self.coords;
         let coords = if lo == [lo[0]; 3] && hi == [hi[0]; 3] {
             CoordsOnDisk::Cube { lo: lo[0], hi: hi[0] }
-        } else if lo == hi.map(|h| -h) {
-            CoordsOnDisk::Symmetric { half: hi }
+        } else if let (true, Some(half_64ths)) = (lo == hi.map(|h| -h), in_64ths(hi)) {
+            CoordsOnDisk::Symmetric { half_64ths }
         } else {
             CoordsOnDisk::Any { lo, hi }
         };
         let transform = match self.transform {
-            Transform::Log2 { unit, center, scale } => TransformOnDisk::Log2 { unit, center, scale },
+            Transform::Log2 { unit_exponent, center, scale } => {
+                TransformOnDisk::Log2 { unit_exponent, center, scale }
+            }
             Transform::Ln { offset, scale, cut } => TransformOnDisk::Ln { offset, scale, cut },
         };
         serialise(&NetworkOnDisk {
@@ -257,11 +265,16 @@ impl NetworkHeader {
         };
         let coords = match disk.coords {
             CoordsOnDisk::Cube { lo, hi } => CoordMap::cube(lo, hi),
-            CoordsOnDisk::Symmetric { half } => CoordMap { lo: half.map(|h| -h), hi: half },
+            CoordsOnDisk::Symmetric { half_64ths } => {
+                let half = half_64ths.map(|n| n as f32 / 64.0);
+                CoordMap { lo: half.map(|h| -h), hi: half }
+            }
             CoordsOnDisk::Any { lo, hi } => CoordMap { lo, hi },
         };
         let transform = match disk.transform {
-            TransformOnDisk::Log2 { unit, center, scale } => Transform::Log2 { unit, center, scale },
+            TransformOnDisk::Log2 { unit_exponent, center, scale } => {
+                Transform::Log2 { unit_exponent, center, scale }
+            }
             TransformOnDisk::Ln { offset, scale, cut } => Transform::Ln { offset, scale, cut },
         };
         spec.validate()

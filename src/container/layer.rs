@@ -72,6 +72,12 @@ pub fn tile_of(payload: &[u8], offset: u64) -> Result<(u64, usize)> {
     read_varint(payload, offset)?.ok_or_else(|| Error::corrupt_at(offset, "a tile's number is cut"))
 }
 
+/// Bytes of a layer's record that are the layer itself: its payload without the tile's number and the packing byte.
+pub fn layer_bytes(payload: &[u8]) -> usize {
+    let n_digits = payload.iter().take_while(|b| **b & 0x80 != 0).count() + 1;
+    payload.len().saturating_sub(n_digits + 1)
+}
+
 /// The inverse of [`pack`]: packing byte and body; a body may not unpack to more than `max_len` bytes.
 fn unpack(rest: &[u8], offset: u64, max_len: u64) -> Result<(u8, Vec<u8>)> {
     let Some((&packing, rest)) = rest.split_first() else {

@@ -8,7 +8,7 @@ mod layer;
 pub use contents::{Contents, TileRecords, index_payload, parse_index};
 pub use file::{Reader, Record, Writer, frame};
 pub use header::{Header, NetworkHeader};
-pub use layer::{FieldLayer, RawTile, WeightCoding};
+pub use layer::{FieldLayer, RawTile, WeightCoding, layer_bytes};
 
 /// How much decoding may use; what needs more is refused before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

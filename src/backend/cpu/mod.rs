@@ -13,6 +13,9 @@ use kernel::{Scratch, TILE};
 use plan::Plan;
 use rayon::prelude::*;
 
+/// More than any machine has.
+const MAX_THREADS: usize = 1024;
+
 /// The CPU: so many threads of a pool of its own, at a lane width.
 pub struct Cpu {
     pool: rayon::ThreadPool,
@@ -33,8 +36,8 @@ impl Cpu {
     /// # Errors
     /// As [`Cpu::new`], and `Unsupported` where this processor lacks `level`.
     pub fn at_level(n_threads: usize, level: Level) -> Result<Cpu> {
-        if n_threads == 0 {
-            return Err(Error::argument("no threads to run on: ask for at least one"));
+        if !(1..=MAX_THREADS).contains(&n_threads) {
+            return Err(Error::argument(format!("1 to {MAX_THREADS} threads can run, not {n_threads}")));
         }
         if !Level::available().contains(&level) {
             return Err(Error::new(ErrorKind::Unsupported, format!("no {level:?} on this processor")));
@@ -49,11 +52,6 @@ impl Cpu {
     /// Lane width in use.
     pub fn level(&self) -> Level {
         self.level
-    }
-
-    /// The threads, for other work of the same job.
-    pub fn pool(&self) -> &rayon::ThreadPool {
-        &self.pool
     }
 }
 
