@@ -3,6 +3,7 @@ check: fmt clippy test docs deny
 
 test:
     cargo test --workspace
+    cargo test --workspace --no-default-features --lib --quiet
 
 fmt:
     cargo fmt --all --check

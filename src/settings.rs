@@ -59,7 +59,8 @@ named! {
     Preset {
         /// What the program does without options.
         Default = "default",
-        /// SIREN exactly as the code of arXiv 2412.01754 runs it.
+        /// SIREN as the code of arXiv 2412.01754 runs it, its mistakes included (values 65 and 66 never come back,
+        /// truncation loses half a count); only decoded values are held within the samples' range, as in every file.
         PaperSiren = "paper-siren",
     }
 }

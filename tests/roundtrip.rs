@@ -132,7 +132,7 @@ fn cancelling_and_diverging_are_named() {
 fn overhead_of_a_large_tile_stays_below_a_hundred_bytes() {
     // The longest numbers that a header of a one-tile file can have: wedge-sized, extreme samples, a wide network.
     let n = 130 * 131 * 40;
-    let pattern = |i: usize| (i / 40) % 7 == 0;
+    let pattern = |i: usize| (i / 40).is_multiple_of(7);
     let int = |lo: i32, hi: i32| {
         (0..n)
             .map(|i| {
