@@ -1,6 +1,7 @@
 //! Error against time by sampler: how much processor time each needs to a given log-MAE.
 //!
 //! `cargo bench --bench samplers -- EVENT.npy [--target 0.15] [--batch 8192] [--limit 150] [--rate 1e-3]
+//! [--only SAMPLER] [--samples N]
 //! [-o rows.csv]
 //! [--figure error.svg]` fits a SIREN
 //! of 128 units and 3 layers with two heads, unquantised, with every sampler at the same batch and with full batches
@@ -97,7 +98,7 @@ fn run(
 ) -> Vec<SamplingRow> {
     let samples_per_step = if table.is_some() { goal.batch } else { problem.targets.len() } as u64;
     let mut rows: Vec<SamplingRow> = Vec::new();
-    for budget in BUDGETS {
+    for &budget in &goal.budgets {
         let n_steps = (budget / samples_per_step).max(1);
         // Time grows with the samples.
         if rows.last().is_some_and(|r| r.seconds / r.samples as f64 * budget as f64 > goal.limit) {
@@ -162,6 +163,7 @@ struct Goal {
     target: f64,
     limit: f64,
     batch: usize,
+    budgets: Vec<u64>,
 }
 
 fn main() {
@@ -170,6 +172,10 @@ fn main() {
         target: number("--target", 0.15),
         limit: number("--limit", 150.0),
         batch: number("--batch", 8192.0) as usize,
+        budgets: match option("--samples").and_then(|n| n.parse().ok()) {
+            Some(n) => vec![n],
+            None => BUDGETS.to_vec(),
+        },
     };
     let input = std::env::args().skip(1).find(|a| a.ends_with(".npy"));
     let event = match &input {
@@ -193,12 +199,16 @@ fn main() {
         }
         rows.extend(new);
     };
-    for (name, sampler) in samplers {
+    let only = option("--only");
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    for (name, sampler) in samplers.into_iter().filter(|(name, _)| wanted(name)) {
         let table = sampler.plan(&sites).expect("a table");
         show(run(&cpu, &problem, name, Some(&table), rate, &goal));
     }
     // Without the noise of draws, a step can be longer.
-    show(run(&cpu, &problem, "full", None, 2.0 * rate, &goal));
+    if wanted("full") {
+        show(run(&cpu, &problem, "full", None, 2.0 * rate, &goal));
+    }
     if let Some(path) = option("--figure") {
         let plot = SamplingPlot {
             title: "Error against processor time, by sampler".into(),
