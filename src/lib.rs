@@ -39,6 +39,8 @@ pub mod lane;
 pub mod metrics;
 pub mod net;
 pub mod quant;
+pub mod residual;
 pub mod settings;
+pub mod support;
 pub mod synth;
 pub mod tile;

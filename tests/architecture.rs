@@ -20,6 +20,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("quant", list("net lane entropy")),
         ("fit", list("backend net domain sampling quant")),
         ("field", list("backend net domain lane event sampling")),
+        ("support", list("entropy")),
+        ("residual", list("support event lane entropy")),
         ("container", list("net domain quant event tile entropy")),
         ("settings", list("fit backend net domain quant event tile lane sampling")),
         (
