@@ -38,6 +38,7 @@ pub mod io;
 pub mod lane;
 pub mod metrics;
 pub mod net;
+pub mod pattern;
 pub mod quant;
 pub mod residual;
 pub mod settings;

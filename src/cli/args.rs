@@ -3,7 +3,9 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
-use inrfit::settings::{Bits, DeviceRequest, Mode, ModelKind, PrecisionKind, Preset, Sampling, Settings};
+use inrfit::settings::{
+    Bits, DeviceRequest, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling, Settings,
+};
 use inrfit::tile::MAX_DEFAULT_TILE_VOXELS;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -47,9 +49,14 @@ impl Talk {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Fit")]
 pub struct FitArgs {
-    /// Which layers a file has: field = the weights of the network alone [default: field]
+    /// Which layers a file has: field = the weights of the network alone; masked = which voxels are occupied, exactly,
+    /// and a small network for the values, which sees the occupancy around a voxel [default: field]
     #[arg(long, value_name = "MODE", value_parser = one_of::<Mode>(Mode::NAMES), hide_possible_values = true)]
     mode: Option<Mode>,
+    /// Which error to make small: log-mae = mean error of log2(1 + ADC), mse = mean squared error [default: log-mae;
+    /// mse with one head in mode field]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Optimise>(Optimise::NAMES), hide_possible_values = true)]
+    optimise: Option<Optimise>,
     /// Where settings come from that are not given: default, or paper-siren = SIREN as published (one head, full
     /// batch, 3000 steps, 128 units, weights in float32; takes long; decoded values are held within the range of the
     /// samples) [default: default]
@@ -110,6 +117,7 @@ impl FitArgs {
         Settings {
             mode: self.mode.unwrap_or(default.mode),
             preset: self.preset.unwrap_or(default.preset),
+            optimise: self.optimise,
             model: self.model.unwrap_or(default.model),
             hidden: self.hidden.map(NonZeroUsize::get),
             n_layers: self.layers.map(NonZeroUsize::get),

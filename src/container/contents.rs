@@ -10,10 +10,22 @@ use std::ops::Range;
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TileRecords<'a> {
+    /// Its occupied voxels, where they are told apart from the field.
+    pub support: Option<Record<'a>>,
     /// Its field.
     pub field: Option<Record<'a>>,
     /// Its samples as they are.
     pub raw: Option<Record<'a>>,
+}
+
+impl TileRecords<'_> {
+    /// Where its records lie, bytes from the start of the file: they follow each other.
+    fn span(&self) -> Range<u64> {
+        let records = [self.support, self.field, self.raw];
+        let ends = |r: Record<'_>| r.payload_offset + r.payload.len() as u64 + 4;
+        let start = records.into_iter().flatten().map(|r| r.offset).min().unwrap_or(0);
+        start..records.into_iter().flatten().map(ends).max().unwrap_or(0)
+    }
 }
 
 /// A file whose records are in order and whose headers make sense; layers are not yet decoded.
@@ -70,10 +82,7 @@ impl<'a> Contents<'a> {
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
                 }
-                kind::FIELD | kind::RAW => {
-                    contents.add(record, next_tile)?;
-                    next_tile += 1;
-                }
+                kind::SUPPORT | kind::FIELD | kind::RAW => contents.add(record, &mut next_tile)?,
                 kind::INDEX if index.is_none() => index = Some(record),
                 kind::HEADER | kind::NETWORK | kind::INDEX => {
                     return Err(Error::corrupt_at(
@@ -102,23 +111,28 @@ impl<'a> Contents<'a> {
         Ok(contents)
     }
 
-    /// Adds the record of a tile, which must be the next one.
-    fn add(&mut self, record: Record<'a>, next_tile: u64) -> Result<()> {
+    /// Adds the record of a tile: the first of the next one, or a field right after the support of the same tile.
+    fn add(&mut self, record: Record<'a>, next_tile: &mut u64) -> Result<()> {
         let (tile, _) = tile_of(record.payload, record.payload_offset)?;
         let layers = usize::try_from(tile).ok().and_then(|t| self.tiles.get_mut(t));
         let Some(layers) = layers else {
             return Err(Error::corrupt_at(record.payload_offset, format!("there is no tile {tile}")));
         };
-        if tile != next_tile {
-            return Err(Error::corrupt_at(
-                record.offset,
-                format!("tile {tile} where tile {next_tile} belongs"),
-            ));
+        let goes_on = tile + 1 == *next_tile && record.kind == kind::FIELD;
+        match goes_on && layers.support.is_some() && layers.field.is_none() {
+            true => {}
+            false if tile == *next_tile => *next_tile += 1,
+            false => {
+                return Err(Error::corrupt_at(
+                    record.offset,
+                    format!("a record of tile {tile} where tile {next_tile} belongs"),
+                ));
+            }
         }
-        if record.kind == kind::FIELD {
-            layers.field = Some(record);
-        } else {
-            layers.raw = Some(record);
+        match record.kind {
+            kind::SUPPORT => layers.support = Some(record),
+            kind::FIELD => layers.field = Some(record),
+            _ => layers.raw = Some(record),
         }
         Ok(())
     }
@@ -126,13 +140,19 @@ impl<'a> Contents<'a> {
     /// Every tile is there, evaluation is within the limits, and the index tells the truth.
     fn check(&self, index: Option<Record<'_>>, limits: &Limits) -> Result<()> {
         let mut operations = 0u128;
+        let operations_a_site = self.network.as_ref().map_or(0, |network| {
+            (network.spec.flops() + network.pattern.map_or(0, |p| p.n_looked_at())) as u128
+        });
         let end = self.records.last().map_or(0, |r| r.offset);
         for (i, layers) in self.tiles.iter().enumerate() {
-            if layers.field.is_none() && layers.raw.is_none() {
+            if layers.support.is_none() && layers.field.is_none() && layers.raw.is_none() {
                 return Err(Error::corrupt_at(end, format!("tile {i} is missing")));
             }
-            if let (Some(_), Some(network)) = (layers.field, &self.network) {
-                operations += self.grid.tile(i).n_voxels() as u128 * network.spec.flops() as u128;
+            if let (Some(field), Some(network)) = (layers.field, &self.network) {
+                if network.pattern.is_some() && layers.support.is_none() {
+                    return Err(Error::corrupt_at(field.offset, "a field with features, but no support"));
+                }
+                operations += self.grid.tile(i).n_voxels() as u128 * operations_a_site;
             }
         }
         if operations > u128::from(limits.max_operations) {
@@ -144,8 +164,7 @@ impl<'a> Contents<'a> {
         let Some(index) = index else { return Ok(()) };
         let bad = || Error::corrupt_at(index.payload_offset, "the index does not match the records");
         let spans = parse_index(&index)?;
-        let frames = |r: Record<'_>| r.offset..r.payload_offset + r.payload.len() as u64 + 4;
-        let truth = self.tiles.iter().filter_map(|layers| layers.field.or(layers.raw).map(frames));
+        let truth = self.tiles.iter().map(TileRecords::span);
         if truth.eq(spans) { Ok(()) } else { Err(bad()) }
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DType, Samples};
 use crate::net::{NetSpec, Weights, tensors};
 use crate::quant;
+use crate::support;
 use inrfit_entropy::{Coder, Decoder, Encoder, code_matrix};
 
 /// How weights are written.
@@ -30,6 +31,15 @@ pub struct FieldLayer {
     pub threshold: f32,
     /// The weights.
     pub weights: WeightCoding,
+}
+
+/// The exact set of occupied voxels of one tile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupportLayer {
+    /// Which tile, in C order.
+    pub tile: u64,
+    /// Occupancy of its voxels, C order.
+    pub occupied: Vec<bool>,
 }
 
 /// The samples of one tile as they are.
@@ -200,6 +210,37 @@ impl FieldLayer {
         match &self.weights {
             WeightCoding::Float(values) => Weights::new(*spec, values.clone()),
             WeightCoding::Integers { integers, steps } => quant::dequantise(*spec, integers, steps),
+        }
+    }
+}
+
+impl SupportLayer {
+    /// The record's payload, for a tile of `shape`.
+    pub fn to_payload(&self, shape: [usize; 3]) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_varint(&mut out, self.tile);
+        out.push(PLAIN);
+        out.extend(support::encode(shape, &self.occupied));
+        out
+    }
+
+    /// Reads the payload of the support of a tile of `shape`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported`.
+    pub fn from_payload(payload: &[u8], offset: u64, shape: [usize; 3]) -> Result<SupportLayer> {
+        let (tile, used) = tile_of(payload, offset)?;
+        match payload[used..].split_first() {
+            Some((&PLAIN, rest)) => {
+                let occupied = support::decode(shape, rest)
+                    .map_err(|e| e.context(format!("the support at byte {offset}")))?;
+                Ok(SupportLayer { tile, occupied })
+            }
+            Some((other, _)) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("coding {other} of a support (at byte {offset})"),
+            )),
+            None => Err(Error::corrupt_at(offset, "a support has no body")),
         }
     }
 }

@@ -1,0 +1,327 @@
+//! One tile's way into the file and out of it.
+
+use super::{Progress, Seconds, Stage, Told};
+use crate::backend::{Backend, SiteBlock, TrainingSet, cpu::Cpu};
+use crate::container::{
+    Contents, FieldLayer, Header, NetworkHeader, RawTile, Record, SupportLayer, TileRecords, WeightCoding,
+    frame, kind, layer_bytes,
+};
+use crate::domain::Transform;
+use crate::error::{Error, Result};
+use crate::event::{Event, Samples};
+use crate::field::{NetField, calibrate};
+use crate::fit::{FitProgress, FitSettings, Fitted, fit, validation_positions};
+use crate::lane::{Level, Scalar};
+use crate::net::Weights;
+use crate::pattern::Support;
+use crate::quant::{self, MatrixBits};
+use crate::settings::{Optimise, Resolved, Sampling};
+use inrfit_sampling::{DrawTable, Sites};
+use std::time::Instant;
+
+/// One tile as it goes into the file: its records, framed, and what each holds.
+#[derive(Default)]
+pub struct PackedTile {
+    pub records: Vec<u8>,
+    /// Type of each record, and bytes of its layer.
+    pub layers: Vec<(u8, usize)>,
+}
+
+impl PackedTile {
+    fn with(mut self, kind: u8, payload: &[u8]) -> PackedTile {
+        self.records.extend(frame(kind, payload));
+        self.layers.push((kind, layer_bytes(payload)));
+        self
+    }
+
+    /// Whether it has a layer of type `kind`.
+    pub fn has(&self, kind: u8) -> bool {
+        self.layers.iter().any(|(k, _)| *k == kind)
+    }
+}
+
+/// `log2(1 + |v| / unit)` of samples: the scale on which decoding errors are counted.
+fn log_magnitudes(transform: &Transform, values: impl Iterator<Item = f64>) -> Vec<f32> {
+    let unit_exponent = match *transform {
+        Transform::Log2 { unit_exponent, .. } => unit_exponent,
+        Transform::Ln { .. } => 0,
+    };
+    let plain = Transform::Log2 { unit_exponent, center: 0.0, scale: 1.0 };
+    values.map(|v| plain.target(Scalar::new(), v.abs() as f32)).collect()
+}
+
+/// A tile as the fit sees it: every voxel, or, beside an exact support, the occupied ones with their features.
+struct TileData {
+    /// Positions of the sites within the tile; `None` = every voxel is one.
+    positions: Option<Vec<u32>>,
+    /// The samples, by site.
+    samples: Vec<f64>,
+    targets: Vec<f32>,
+    occupied: Vec<bool>,
+    /// `log2(1 + |sample| / unit)`.
+    truth: Vec<f32>,
+    features: Vec<f32>,
+    axes: [Vec<f32>; 3],
+    /// Sites of the fixed choice that checkpoints are compared on, their positions and features.
+    checked: Vec<u32>,
+    checked_positions: Vec<u32>,
+    checked_features: Vec<f32>,
+}
+
+impl TileData {
+    fn new(part: &Event, network: &NetworkHeader, resolved: &Resolved, support: Option<&[bool]>) -> TileData {
+        let s = Scalar::new();
+        let positions: Option<Vec<u32>> =
+            support.map(|o| (0..o.len() as u32).filter(|&i| o[i as usize]).collect());
+        let samples: Vec<f64> = match &positions {
+            Some(positions) => positions.iter().map(|&i| part.samples().get(i as usize)).collect(),
+            None => (0..part.n_voxels()).map(|i| part.samples().get(i)).collect(),
+        };
+        let features = match (support, &positions, network.pattern) {
+            (Some(occupied), Some(positions), Some(pattern)) => {
+                pattern.plan().native(&Support { shape: part.shape(), occupied }, positions)
+            }
+            _ => Vec::new(),
+        };
+        let checked = validation_positions(samples.len());
+        let k = network.spec.n_features;
+        let of = |&i: &u32| features[i as usize * k..(i as usize + 1) * k].iter().copied();
+        TileData {
+            checked_positions: checked
+                .iter()
+                .map(|&i| positions.as_ref().map_or(i, |p| p[i as usize]))
+                .collect(),
+            checked_features: if k > 0 { checked.iter().flat_map(of).collect() } else { Vec::new() },
+            checked,
+            positions,
+            targets: samples.iter().map(|&v| resolved.transform.target(s, v as f32)).collect(),
+            occupied: samples.iter().map(|&v| v != 0.0).collect(),
+            truth: log_magnitudes(&resolved.transform, samples.iter().copied()),
+            features,
+            samples,
+            axes: [0, 1, 2].map(|a| resolved.coords.axis(a, part.shape()[a])),
+        }
+    }
+
+    /// All sites.
+    fn sites(&self) -> SiteBlock<'_> {
+        let axes = [&self.axes[0][..], &self.axes[1], &self.axes[2]];
+        SiteBlock { axes, positions: self.positions.as_deref(), features: &self.features }
+    }
+
+    /// The sites that checkpoints are compared on.
+    fn checked_sites(&self) -> SiteBlock<'_> {
+        let axes = [&self.axes[0][..], &self.axes[1], &self.axes[2]];
+        SiteBlock { axes, positions: Some(&self.checked_positions), features: &self.checked_features }
+    }
+
+    /// What `heads` decode to if every one of the sites `of` (`None` = all) is occupied.
+    fn decoded(&self, header: &Header, resolved: &Resolved, heads: &[f32]) -> Vec<f64> {
+        let transform = &resolved.transform;
+        let values = transform.values(Level::detect(), heads, resolved.fit.spec.n_heads);
+        values.iter().map(|&v| transform.sample(header.dtype, header.range, v).unwrap_or(0.0)).collect()
+    }
+
+    /// Best threshold for `heads` at the sites `of` (`None` = all), and the mean log error there.
+    fn calibrate(
+        &self,
+        header: &Header,
+        resolved: &Resolved,
+        heads: &[f32],
+        of: Option<&[u32]>,
+    ) -> (f32, f64) {
+        let decoded = log_magnitudes(&resolved.transform, self.decoded(header, resolved, heads).into_iter());
+        let score: Vec<f32> = heads.iter().step_by(resolved.fit.spec.n_heads).copied().collect();
+        let truth: Vec<f32> = match of {
+            Some(of) => of.iter().map(|&i| self.truth[i as usize]).collect(),
+            None => self.truth.clone(),
+        };
+        if !resolved.calibrate {
+            let error: f64 = decoded.iter().zip(&truth).map(|(d, t)| f64::from((d - t).abs())).sum();
+            return (f32::NEG_INFINITY, error / truth.len() as f64);
+        }
+        let (threshold, error) = calibrate(&score, &decoded, &truth);
+        (threshold, error / truth.len() as f64)
+    }
+
+    /// What a checkpoint with these `heads` at the checked sites is rated by; the smaller the better.
+    fn rate(&self, header: &Header, resolved: &Resolved, heads: &[f32]) -> f64 {
+        match resolved.optimise {
+            Optimise::Mse if self.positions.is_some() => {
+                let decoded = self.decoded(header, resolved, heads);
+                let pairs = decoded.iter().zip(&self.checked);
+                pairs.map(|(d, &i)| (d - self.samples[i as usize]).powi(2)).sum()
+            }
+            _ => self.calibrate(header, resolved, heads, Some(&self.checked)).1,
+        }
+    }
+}
+
+/// What all tiles of an event share.
+pub struct Shared<'a> {
+    pub cpu: &'a Cpu,
+    pub header: &'a Header,
+    pub network: &'a NetworkHeader,
+    pub resolved: &'a Resolved,
+}
+
+impl Shared<'_> {
+    /// Fits one tile and packs it, or keeps its samples where that is no larger.
+    pub fn encode(&self, part: &Event, told: &Told<'_>, seconds: &mut Seconds) -> Result<PackedTile> {
+        let start = Instant::now();
+        let tile = told.tile as u64;
+        let raw = RawTile { tile, samples: part.samples().clone() };
+        let raw = PackedTile::default().with(kind::RAW, &raw.to_payload()?);
+        let occupied: Option<Vec<bool>> =
+            self.resolved.exact.then(|| (0..part.n_voxels()).map(|i| part.samples().get(i) != 0.0).collect());
+        let support = match &occupied {
+            Some(occupied) => {
+                let layer = SupportLayer { tile, occupied: occupied.clone() };
+                PackedTile::default().with(kind::SUPPORT, &layer.to_payload(part.shape()))
+            }
+            None => PackedTile::default(),
+        };
+        seconds.pack += start.elapsed().as_secs_f64();
+        // Where the support says it all, no field is needed.
+        let nothing_left = !occupied.as_ref().is_some_and(|o| o.contains(&true))
+            || self.header.range.0 == self.header.range.1;
+        if occupied.is_some() && nothing_left {
+            return Ok(smaller(support, raw));
+        }
+        // Below the fewest bits that a fit may end with, it would be for nothing.
+        let least = least_bits(&self.resolved.fit) / 8.0 * self.network.spec.n_weights() as f64;
+        if (raw.records.len() as f64) < support.records.len() as f64 + least {
+            return Ok(raw);
+        }
+        if u32::try_from(part.n_voxels()).is_err() {
+            return Err(Error::argument("a tile of 2^32 voxels or more; ask for smaller tiles"));
+        }
+        let data = TileData::new(part, self.network, self.resolved, occupied.as_deref());
+        let fitted = self.fit(&data, part.n_voxels(), told, seconds)?;
+        let start = Instant::now();
+        told.observer.progress(&told.at(Stage::Pack));
+        let weights = match fitted.steps {
+            Some(steps) => {
+                WeightCoding::Integers { integers: quant::quantise(&fitted.weights, &steps), steps }
+            }
+            None => WeightCoding::Float(fitted.weights.values().to_vec()),
+        };
+        let mut layer = FieldLayer { tile, threshold: f32::NEG_INFINITY, weights };
+        if occupied.is_none() {
+            let heads = net_field(&layer, self.network)?.heads(self.cpu, &data.sites())?;
+            layer.threshold = data.calibrate(self.header, self.resolved, &heads, None).0;
+        }
+        let packed = support.with(kind::FIELD, &layer.to_payload(&self.network.spec)?);
+        seconds.pack += start.elapsed().as_secs_f64();
+        Ok(smaller(packed, raw))
+    }
+
+    fn fit(
+        &self,
+        data: &TileData,
+        n_voxels: usize,
+        told: &Told<'_>,
+        seconds: &mut Seconds,
+    ) -> Result<Fitted> {
+        let Shared { cpu, header, resolved, .. } = *self;
+        let start = Instant::now();
+        let set = TrainingSet { sites: data.sites(), targets: &data.targets, occupied: &data.occupied };
+        let table = draw_table(data, resolved)?;
+        let mut heads = vec![0.0; data.checked.len() * resolved.fit.spec.n_heads];
+        let mut score = |weights: &Weights| {
+            cpu.evaluate(weights, &data.checked_sites(), &mut heads)?;
+            Ok(data.rate(header, resolved, &heads))
+        };
+        let mut heard = |p: FitProgress| {
+            let FitProgress { step, n_steps, error } = p;
+            // Empty voxels are exact where the sites are the occupied ones.
+            let share = data.samples.len() as f64 / n_voxels as f64;
+            let error = error.filter(|_| resolved.optimise == Optimise::LogMae).map(|e| e * share);
+            told.observer.progress(&Progress { step, n_steps, error, ..told.at(Stage::Fit) });
+            !told.observer.cancelled()
+        };
+        let settings = FitSettings {
+            seed: resolved.fit.seed.wrapping_add(told.tile as u64),
+            time_limit: resolved.fit.time_limit.map(|t| t / told.n_tiles as u32),
+            ..resolved.fit
+        };
+        let fitted = fit(cpu, set, table.as_ref(), &settings, &mut score, &mut heard)?;
+        seconds.fit += start.elapsed().as_secs_f64();
+        Ok(fitted)
+    }
+}
+
+fn smaller(ours: PackedTile, raw: PackedTile) -> PackedTile {
+    if ours.records.len() < raw.records.len() { ours } else { raw }
+}
+
+/// Bits a weight that a field takes at the least.
+fn least_bits(fit: &FitSettings) -> f64 {
+    match fit.bits.map(|b| b.matrix) {
+        None => 32.0 * 0.9,
+        Some(MatrixBits::Mean(mean)) => 0.8 * f64::from(mean),
+        Some(MatrixBits::Worth) => 0.8 * f64::from(quant::WORTH_BITS.0),
+    }
+}
+
+/// The draws of a fit; `None` where every step sees every site.
+fn draw_table(data: &TileData, resolved: &Resolved) -> Result<Option<DrawTable>> {
+    let Sampling::Drawn(kind) = resolved.sampling else { return Ok(None) };
+    // Importance is |t| of the paper where the transform keeps zeros at 0, else the logarithm above its unit.
+    let magnitude: Vec<f32> = match resolved.calibrate || resolved.exact {
+        true => data.truth.clone(),
+        false => data.targets.iter().map(|t| t.abs()).collect(),
+    };
+    let sites = Sites { magnitude: &magnitude, occupied: &data.occupied };
+    let table = kind.build().and_then(|sampler| sampler.plan(&sites));
+    table.map(Some).map_err(|e| Error::argument(e.to_string()))
+}
+
+fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField> {
+    Ok(NetField {
+        weights: layer.weights(&network.spec)?,
+        threshold: layer.threshold,
+        transform: network.transform,
+        coords: network.coords,
+        pattern: network.pattern,
+    })
+}
+
+/// The samples of a tile of `shape`.
+///
+/// # Errors
+/// `Corrupt`, `Unsupported`; `Device` where evaluation fails.
+pub fn decode_tile(
+    cpu: &Cpu,
+    contents: &Contents<'_>,
+    layers: &TileRecords<'_>,
+    shape: [usize; 3],
+) -> Result<Samples> {
+    let Header { dtype, range, .. } = contents.header;
+    let at = |r: &Record<'_>| r.payload_offset;
+    if let Some(record) = layers.raw {
+        let n = shape.iter().product();
+        return Ok(RawTile::from_payload(record.payload, at(&record), dtype, n)?.samples);
+    }
+    let occupied = match layers.support {
+        Some(record) => Some(SupportLayer::from_payload(record.payload, at(&record), shape)?.occupied),
+        None => None,
+    };
+    match (layers.field, &contents.network, occupied) {
+        (Some(record), Some(network), occupied) => {
+            let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
+            net_field(&layer, network)
+                .and_then(|field| match &occupied {
+                    Some(occupied) => field.decode_within(cpu, &Support { shape, occupied }, dtype, range),
+                    None => field.decode(cpu, shape, dtype, range),
+                })
+                .map_err(|e| e.context(format!("the field at byte {}", at(&record))))
+        }
+        (None, _, Some(occupied)) => {
+            let mut samples = Samples::zeros(dtype, occupied.len());
+            occupied.iter().enumerate().filter(|(_, o)| **o).for_each(|(i, _)| samples.set(i, range.0));
+            Ok(samples)
+        }
+        _ => Err(Error::corrupt("a tile without layers")),
+    }
+}
