@@ -19,7 +19,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("backend", list("net lane sampling")),
         ("quant", list("net lane entropy")),
         ("fit", list("backend net domain sampling quant")),
-        ("field", list("backend net domain lane event sampling")),
+        ("field", list("backend net domain lane event tile sampling")),
         ("container", list("net domain quant event tile entropy")),
         ("settings", list("fit backend net domain quant event tile lane sampling")),
         (

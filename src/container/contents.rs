@@ -16,6 +16,15 @@ pub struct TileRecords<'a> {
     pub raw: Option<Record<'a>>,
 }
 
+impl<'a> TileRecords<'a> {
+    /// The field of a tile that has no other layer: voxels of such a tile can be decoded one by one.
+    pub fn only_field(&self) -> Option<Record<'a>> {
+        // Named one by one, so that a new layer is decided on here.
+        let TileRecords { field, raw: None } = *self else { return None };
+        field
+    }
+}
+
 /// A file whose records are in order and whose headers make sense; layers are not yet decoded.
 #[derive(Debug)]
 pub struct Contents<'a> {
@@ -38,8 +47,11 @@ impl<'a> Contents<'a> {
     /// `Corrupt`, `Truncated`, `Unsupported`, `Limit`, with the offset.
     pub fn read(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>> {
         let mut reader = Reader::new(bytes)?;
-        let first = reader.next()?.filter(|r| r.kind == kind::HEADER);
-        let Some(first) = first else {
+        let first = reader.next()?;
+        if first.is_some_and(|r| r.kind == kind::EVENT) {
+            return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
+        }
+        let Some(first) = first.filter(|r| r.kind == kind::HEADER) else {
             return Err(Error::corrupt_at(9, "the first record is not the header"));
         };
         let header = Header::from_payload(first.payload, first.payload_offset, limits)?;
