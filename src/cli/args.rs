@@ -25,6 +25,23 @@ impl Threads {
     }
 }
 
+/// How many inputs at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Jobs {
+    /// Events to work on at once; they share the threads, and each takes memory of its own
+    #[arg(short, long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    jobs: NonZeroUsize,
+}
+
+impl Jobs {
+    /// Events at once, and the threads that each of them gets.
+    pub fn share(self, threads: Threads) -> (usize, usize) {
+        let n_threads = threads.resolve();
+        let n_jobs = self.jobs.get().min(n_threads);
+        (n_jobs, n_threads / n_jobs)
+    }
+}
+
 /// What is said, and to whom.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Talk {
@@ -158,7 +175,11 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
-fn seconds(text: &str) -> Result<Duration> {
+/// A positive number of seconds.
+///
+/// # Errors
+/// `Argument`.
+pub fn seconds(text: &str) -> Result<Duration> {
     let value = text.parse::<f64>().ok().filter(|s| *s > 0.0);
     value
         .and_then(|s| Duration::try_from_secs_f64(s).ok())

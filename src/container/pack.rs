@@ -64,16 +64,14 @@ impl<W: Write> PackWriter<W> {
         self.lengths.len()
     }
 
-    /// Bytes so far.
-    pub fn n_bytes(&self) -> u64 {
-        self.at
-    }
-
-    /// Writes index and end, and gives the writer back.
+    /// Writes index and end; gives the bytes of the whole pack.
     ///
     /// # Errors
-    /// `Io`.
-    pub fn finish(mut self) -> Result<W> {
+    /// `Argument` for a pack without events, `Io`.
+    pub fn finish(mut self) -> Result<u64> {
+        if self.lengths.is_empty() {
+            return Err(Error::argument("a pack needs at least one event"));
+        }
         let mut payload = Vec::new();
         for &n in &self.lengths {
             write_varint(&mut payload, n);
@@ -81,7 +79,7 @@ impl<W: Write> PackWriter<W> {
         payload.extend(self.at.to_le_bytes());
         self.write(&frame(kind::PACK_INDEX, &payload))?;
         self.write(&frame(kind::END, &[]))?;
-        Ok(self.writer)
+        Ok(self.at)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -149,6 +147,9 @@ impl<R: Read + Seek> PackReader<R> {
             events.push(at..next);
             at = next;
             rest = &rest[used..];
+        }
+        if events.is_empty() {
+            return Err(Error::corrupt_at(index_at, "a pack without events"));
         }
         // Later versions may put other records between the events and the index.
         while at < index_at {
@@ -259,12 +260,14 @@ mod tests {
     use std::io::Cursor;
 
     fn pack(events: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut writer = PackWriter::new(Vec::new()).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = PackWriter::new(&mut bytes).unwrap();
         for (name, file) in events {
             writer.add(name, file).unwrap();
         }
         assert_eq!(writer.n_events(), events.len());
-        writer.finish().unwrap()
+        assert_eq!(writer.finish().unwrap(), bytes.len() as u64);
+        bytes
     }
 
     fn read_all(bytes: &[u8]) -> Result<Vec<PackedEvent>> {
@@ -285,7 +288,8 @@ mod tests {
         let second = reader.read(1).unwrap();
         assert_eq!((second.name.as_str(), second.file.len()), ("b[1].npy", 300));
         assert_eq!(reader.read(0).unwrap().file, b"first file");
-        assert!(read_all(&pack(&[])).unwrap().is_empty());
+        let empty = PackWriter::new(Vec::new()).unwrap().finish();
+        assert_eq!(empty.unwrap_err().kind(), ErrorKind::Argument);
     }
 
     #[test]
@@ -353,7 +357,7 @@ mod tests {
         };
         let n = event.len() as u8;
         assert_eq!(with(&[], &[n], 0).unwrap()[0].file, b"file");
-        for entries in [&[n - 1][..], &[n + 1], &[n, 1], &[0x80], &[0xff; 10], &[0]] {
+        for entries in [&[][..], &[n - 1], &[n + 1], &[n, 1], &[0x80], &[0xff; 10], &[0]] {
             assert!(with(&[], entries, 0).is_err(), "{entries:?}");
         }
         for offset in [-1, 1, 1000, -1000, i64::MIN] {

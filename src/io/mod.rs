@@ -191,7 +191,7 @@ mod tests {
         std::fs::write(folder.path().join("other.npy"), b"").unwrap();
         write_atomically(&folder.path().join("event.npy"), false, &mut |_| {
             assert_eq!(names(folder.path()).len(), 3, "a temporary file is there");
-            assert_eq!(leftovers(folder.path()), [left.clone()], "and is known to be in use");
+            assert_eq!(leftovers(folder.path()), std::slice::from_ref(&left), "and is known to be in use");
             Ok(())
         })
         .unwrap();
