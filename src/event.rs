@@ -195,6 +195,23 @@ impl Event {
         Ok(Event { shape, samples })
     }
 
+    /// Checks that all samples lie in `lo..=hi`, the range that the readout is said to have.
+    ///
+    /// # Errors
+    /// `Argument` with the number of those that do not, the first one and its index.
+    pub fn check_range(&self, lo: f64, hi: f64) -> Result<()> {
+        let outside = || (0..self.n_voxels()).filter(|&i| !(lo..=hi).contains(&self.samples.get(i)));
+        match outside().next() {
+            None => Ok(()),
+            Some(first) => Err(Error::argument(format!(
+                "{} samples lie outside {lo} to {hi}, the first {} at {:?}",
+                outside().count(),
+                self.samples.get(first),
+                unravel(first, self.shape)
+            ))),
+        }
+    }
+
     /// Extent of each axis.
     pub fn shape(&self) -> [usize; 3] {
         self.shape
@@ -224,4 +241,28 @@ impl Event {
 /// The index of C-order position `i` in an array of `shape`.
 pub fn unravel(i: usize, shape: [usize; 3]) -> [usize; 3] {
     [i / (shape[1] * shape[2]), i / shape[2] % shape[1], i % shape[2]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_outside_a_range_are_counted() {
+        let event = Event::new([1, 2, 3], Samples::from(vec![0u16, 70, 1024, 1023, 4000, 1])).unwrap();
+        assert!(event.check_range(0.0, 4000.0).is_ok());
+        let text = event.check_range(0.0, 1023.0).unwrap_err().to_string();
+        assert_eq!(text, "2 samples lie outside 0 to 1023, the first 1024 at [0, 0, 2]");
+    }
+
+    #[test]
+    fn shapes_and_numbers_that_no_event_has_are_named() {
+        let kind = |shape, samples: Samples| Event::new(shape, samples).unwrap_err().to_string();
+        assert!(kind([0, 2, 3], Samples::U8(vec![])).contains("empty"));
+        assert!(kind([1, 2, 3], Samples::U8(vec![0; 5])).contains("does not hold 5"));
+        let mut wild = vec![1.0f32; 12];
+        (wild[7], wild[9]) = (f32::NEG_INFINITY, f32::NAN);
+        let text = kind([2, 3, 2], Samples::F32(wild));
+        assert!(text.starts_with("2 samples are NaN or infinite, the first at [1, 0, 1]"), "{text}");
+    }
 }

@@ -7,6 +7,7 @@ use crate::event::{DType, Samples};
 use crate::lane::{Kernel, Level, Simd, dispatch};
 use crate::net::Weights;
 use crate::pattern::{Pattern, Support};
+use crate::tile::Tile;
 use std::ops::Range;
 
 /// A function of a site.
@@ -140,12 +141,31 @@ impl NetField {
         dtype: DType,
         range: (f64, f64),
     ) -> Result<Samples> {
-        let axes = [0, 1, 2].map(|a| self.coords.axis(a, shape[a]));
+        self.decode_box(backend, shape, &Tile { start: [0; 3], shape }, dtype, range)
+    }
+
+    /// The samples of `part`, a box within a tile of `shape`: the same as in the whole tile, at the cost of the box.
+    ///
+    /// # Errors
+    /// `Argument` where the box does not lie inside the tile, `Device` where evaluation fails.
+    pub fn decode_box(
+        &self,
+        backend: &dyn Backend,
+        shape: [usize; 3],
+        part: &Tile,
+        dtype: DType,
+        range: (f64, f64),
+    ) -> Result<Samples> {
+        part.check_inside(shape)?;
+        let axes = [0, 1, 2].map(|a| {
+            let coords = self.coords.axis(a, shape[a]);
+            coords[part.start[a]..part.start[a] + part.shape[a]].to_vec()
+        });
         let n_heads = self.weights.spec().n_heads;
-        let mut samples = Samples::zeros(dtype, shape.iter().product());
+        let mut samples = Samples::zeros(dtype, part.n_voxels());
         let mut first = 0;
         // Block by block, so that the network's outputs never take more memory than the samples.
-        for [i, j, k] in blocks(shape) {
+        for [i, j, k] in blocks(part.shape) {
             let axes = [&axes[0][i], &axes[1][j], &axes[2][k]];
             let heads = self.heads(backend, &SiteBlock { axes, positions: None, features: &[] })?;
             let values = self.transform.values(Level::detect(), &heads, n_heads);

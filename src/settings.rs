@@ -9,6 +9,7 @@ use crate::lane::{Scalar, Simd};
 use crate::net::{Model, NetSpec};
 use crate::pattern::{Pattern, Support, run_axis};
 use crate::quant::{BitRates, MatrixBits};
+use crate::residual::Bound;
 use crate::tile::TileGrid;
 use inrfit_sampling::SamplerKind;
 use serde::Serialize;
@@ -54,6 +55,34 @@ named! {
         Field = "field",
         /// A network for the values, and which voxels are occupied, exactly.
         Masked = "masked",
+        /// Every voxel within a bound: occupancy exactly, values by bins.
+        Bounded = "bounded",
+        /// Every voxel as it was.
+        Lossless = "lossless",
+    }
+}
+
+impl Mode {
+    /// Whether occupancy is stored exactly.
+    pub fn is_exact(self) -> bool {
+        self != Mode::Field
+    }
+
+    /// Whether every voxel is within a bound.
+    pub fn is_bounded(self) -> bool {
+        matches!(self, Mode::Bounded | Mode::Lossless)
+    }
+}
+
+named! {
+    /// How much work a smaller file is worth.
+    Effort {
+        /// The exact layers by their quick codes.
+        Fast = "fast",
+        /// The exact layers by mixing.
+        Balanced = "balanced",
+        /// Besides, small fields are tried below a bound.
+        Best = "best",
     }
 }
 
@@ -176,6 +205,12 @@ pub struct Settings {
     pub mode: Mode,
     /// Where what is not said comes from.
     pub preset: Preset,
+    /// The bound of [`Mode::Bounded`].
+    pub bound: Option<Bound>,
+    /// How much work a smaller file is worth.
+    pub effort: Effort,
+    /// Keep a field below a bound even where the file is smaller without.
+    pub keep_field: bool,
     /// Which error to make small.
     pub optimise: Option<Optimise>,
     /// Family of the network.
@@ -213,8 +248,11 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            mode: Mode::Field,
+            mode: Mode::Masked,
             preset: Preset::Default,
+            bound: None,
+            effort: Effort::Balanced,
+            keep_field: false,
             optimise: None,
             model: ModelKind::Siren,
             hidden: None,
@@ -266,15 +304,45 @@ const MAX_BATCH: usize = 1 << 28;
 impl Settings {
     /// Answers every question for an event in the tiles of `grid`, of which the fullest has `n_occupied` occupied
     /// voxels.
+    /// The bound that every voxel keeps; `None` in modes that have none.
+    ///
+    /// # Errors
+    /// `Argument` where mode and bound do not go together.
+    pub fn kept_bound(&self) -> Result<Option<Bound>> {
+        let alone = |what: &str| {
+            Err(Error::argument(format!(
+                "{what} has no meaning in mode {}: use it with --mode bounded or leave it away",
+                self.mode
+            )))
+        };
+        match (self.mode, self.bound) {
+            (Mode::Bounded, Some(Bound::Exact)) | (Mode::Lossless, None) => Ok(Some(Bound::Exact)),
+            (Mode::Bounded, Some(bound)) => Ok(Some(bound)),
+            (Mode::Bounded, None) => Err(Error::argument(
+                "mode bounded needs a bound: --max-error (unit of the samples) or --max-log-error (log2 units)",
+            )),
+            (_, Some(_)) => alone("an error bound"),
+            (Mode::Field | Mode::Masked, None) if self.keep_field => alone("--keep-field"),
+            (Mode::Field | Mode::Masked, None) => Ok(None),
+        }
+    }
+
+    /// Whether fields may be fitted at all.
+    pub fn may_fit(&self) -> bool {
+        !self.mode.is_bounded()
+            || self.keep_field
+            || self.mode == Mode::Bounded && self.effort == Effort::Best
+    }
+
     pub(crate) fn resolve(&self, event: &Event, grid: &TileGrid, n_occupied: usize) -> Result<Resolved> {
         let n_voxels: usize = grid.max_tile_shape().iter().product();
         let paper = self.preset == Preset::PaperSiren;
         let n_layers = self.n_layers.unwrap_or(3);
-        let exact = self.mode == Mode::Masked;
+        let exact = self.mode.is_exact();
         let n_heads = self.n_heads.unwrap_or(if paper || exact { 1 } else { 2 });
         if exact && (paper || n_heads != 1) {
             return Err(Error::argument(
-                "mode masked has one head, since it stores occupancy apart, and no preset but default",
+                "modes with exact occupancy have one head and no preset but default",
             ));
         }
         let pattern = exact.then(|| pattern(event));

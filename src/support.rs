@@ -159,8 +159,9 @@ impl Model {
         }
     }
 
-    /// Codes the whole tile; `occupied` is read when encoding and written when decoding.
-    fn code<C: Coder>(&mut self, coder: &mut C, occupied: &mut [bool]) {
+    /// Codes the whole tile; `occupied` is read when encoding and written when decoding. `over` tells that it is no
+    /// use to go on.
+    fn code<C: Coder>(&mut self, coder: &mut C, occupied: &mut [bool], over: impl Fn(&C) -> bool) {
         let Walk { n, stride, .. } = self.walk;
         let mut line = vec![false; n[2]];
         let mut near = vec![0u8; n[2]];
@@ -175,6 +176,9 @@ impl Model {
                     occupied[first + k * stride[2]] = *v;
                 }
                 self.finish_line(j, &line);
+            }
+            if over(coder) {
+                return;
             }
             self.finish_slice();
         }
@@ -384,38 +388,37 @@ impl Model {
     }
 }
 
-/// Codes which voxels of a tile of `shape` are occupied (C order). An empty tile has no bytes.
-pub fn encode(shape: [usize; 3], occupied: &[bool]) -> Vec<u8> {
+/// Codes which voxels of a tile are occupied (C order). An empty tile has no bytes.
+pub fn encode(walk: Walk, occupied: &[bool]) -> Vec<u8> {
     if !occupied.contains(&true) {
         return Vec::new();
     }
-    let walk = Walk::choose(shape, occupied);
     let mut encoder = Encoder::new();
-    Model::new(walk).code(&mut encoder, &mut occupied.to_vec());
+    Model::new(walk).code(&mut encoder, &mut occupied.to_vec(), |_| false);
     let mut bytes = vec![walk.order, walk.window as u8];
     bytes.extend(encoder.finish());
     bytes
 }
 
-/// The inverse of [`encode`].
+/// The inverse of [`encode`] for a tile of `shape`: its walk and its occupied voxels.
 ///
 /// # Errors
 /// `Corrupt` where the bytes are no such code.
-pub fn decode(shape: [usize; 3], bytes: &[u8]) -> Result<Vec<bool>> {
+pub fn decode(shape: [usize; 3], bytes: &[u8]) -> Result<(Walk, Vec<bool>)> {
     let mut occupied = vec![false; shape.iter().product()];
     let [order, window, stream @ ..] = bytes else {
-        return if bytes.is_empty() {
-            Ok(occupied)
-        } else {
-            Err(Error::corrupt("an occupancy code of one byte"))
+        return match (bytes, Walk::new(shape, 0, 0)) {
+            ([], Some(walk)) => Ok((walk, occupied)),
+            _ => Err(Error::corrupt("an occupancy code of one byte")),
         };
     };
     let walk = Walk::new(shape, *order, *window)
         .ok_or_else(|| Error::corrupt(format!("an occupancy code of order {order} and window {window}")))?;
     let mut decoder = Decoder::new(stream);
-    Model::new(walk).code(&mut decoder, &mut occupied);
+    // A stream that has ended says nothing more: bad ones end early, not after all their voxels.
+    Model::new(walk).code(&mut decoder, &mut occupied, Decoder::overrun);
     if decoder.overrun() || decoder.n_left() > 0 {
         return Err(Error::corrupt("an occupancy code that is longer or shorter than its voxels"));
     }
-    Ok(occupied)
+    Ok((walk, occupied))
 }

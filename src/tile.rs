@@ -21,8 +21,27 @@ impl Tile {
         self.shape.iter().product()
     }
 
+    /// What this box and `other` have in common; `None` where that is nothing.
+    pub fn intersection(&self, other: &Tile) -> Option<Tile> {
+        let start = [0, 1, 2].map(|a| self.start[a].max(other.start[a]));
+        let end = |t: &Tile, a: usize| t.start[a].saturating_add(t.shape[a]);
+        let shape = [0, 1, 2].map(|a| end(self, a).min(end(other, a)).saturating_sub(start[a]));
+        (!shape.contains(&0)).then_some(Tile { start, shape })
+    }
+
+    /// This box counted from `origin`, which no index of it is below.
+    ///
+    /// # Panics
+    /// In debug builds, where an index is.
+    pub fn relative_to(&self, origin: [usize; 3]) -> Tile {
+        Tile { start: [0, 1, 2].map(|a| self.start[a] - origin[a]), shape: self.shape }
+    }
+
     /// An error unless the tile has voxels and lies inside an array of `shape`.
-    fn check_inside(&self, shape: [usize; 3]) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Argument`.
+    pub fn check_inside(&self, shape: [usize; 3]) -> Result<()> {
         let inside = |a: usize| {
             self.shape[a] > 0 && self.start[a].checked_add(self.shape[a]).is_some_and(|end| end <= shape[a])
         };
@@ -153,17 +172,45 @@ impl TileGrid {
     /// # Errors
     /// `Argument` if the tile does not lie inside the event, or if a number of samples or a type does not fit.
     pub fn insert(&self, whole: &mut Samples, tile: &Tile, part: &Samples) -> Result<()> {
-        tile.check_inside(self.shape)?;
-        for (shape, samples) in [(self.shape, &*whole), (tile.shape, part)] {
-            if shape.iter().product::<usize>() != samples.len() {
-                return Err(Error::argument(format!(
-                    "shape {shape:?} does not hold {} samples",
-                    samples.len()
-                )));
-            }
-        }
-        copy_runs(tile, self.shape, part, whole, Direction::Insert)
+        place(whole, self.shape, tile, part)
     }
+}
+
+/// The samples of the box `tile` of an array of `shape`.
+///
+/// # Errors
+/// `Argument` if the box does not lie inside the array, or the array does not hold the samples.
+pub fn crop(samples: &Samples, shape: [usize; 3], tile: &Tile) -> Result<Samples> {
+    let mut part = Samples::zeros(samples.dtype(), tile.n_voxels());
+    transfer(samples, shape, &mut part, tile.shape, tile, Direction::Extract)?;
+    Ok(part)
+}
+
+/// Writes `part`, the samples of the box `tile`, to their place in those of an array of `shape`.
+///
+/// # Errors
+/// `Argument` if the box does not lie inside the array, or a number of samples or a type does not fit.
+pub fn place(whole: &mut Samples, shape: [usize; 3], tile: &Tile, part: &Samples) -> Result<()> {
+    transfer(part, tile.shape, whole, shape, tile, Direction::Insert)
+}
+
+/// Checks that everything fits, and copies.
+fn transfer(
+    from: &Samples,
+    from_shape: [usize; 3],
+    to: &mut Samples,
+    to_shape: [usize; 3],
+    tile: &Tile,
+    direction: Direction,
+) -> Result<()> {
+    let whole = if direction == Direction::Extract { from_shape } else { to_shape };
+    tile.check_inside(whole)?;
+    for (shape, n) in [(from_shape, from.len()), (to_shape, to.len())] {
+        if shape.iter().product::<usize>() != n {
+            return Err(Error::argument(format!("shape {shape:?} does not hold {n} samples")));
+        }
+    }
+    copy_runs(tile, whole, from, to, direction)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -365,6 +412,20 @@ mod tests {
             }
             assert_eq!((n, &whole), (event.n_voxels(), event.samples()));
         }
+    }
+
+    #[test]
+    fn boxes_meet_and_move() {
+        let a = Tile { start: [2, 0, 5], shape: [4, 3, 2] };
+        let b = Tile { start: [4, 1, 0], shape: [9, 1, 6] };
+        let both = Tile { start: [4, 1, 5], shape: [2, 1, 1] };
+        assert_eq!((a.intersection(&b), b.intersection(&a)), (Some(both), Some(both)));
+        assert_eq!(a.intersection(&Tile { start: [6, 0, 5], shape: [1, 1, 1] }), None);
+        assert_eq!(both.relative_to(a.start), Tile { start: [2, 1, 0], shape: [2, 1, 1] });
+        let event = numbered([6, 3, 7]);
+        let part = crop(event.samples(), event.shape(), &both).unwrap();
+        assert_eq!(part, Samples::I32(vec![(4 * 3 + 1) * 7 + 5, (5 * 3 + 1) * 7 + 5]));
+        assert!(crop(&part, [2, 1, 1], &both).is_err() && crop(&part, [9, 9, 9], &both).is_err());
     }
 
     #[test]

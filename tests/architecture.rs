@@ -22,7 +22,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("pattern", list("lane")),
         ("support", list("entropy")),
         ("residual", list("support event lane entropy")),
-        ("field", list("backend net domain pattern lane event sampling")),
+        ("field", list("backend net domain pattern lane event tile sampling")),
         ("container", list("net domain pattern support residual quant event tile entropy")),
         ("settings", list("fit backend net domain pattern support residual quant event tile lane sampling")),
         (

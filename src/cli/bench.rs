@@ -1,7 +1,7 @@
 //! `inrfit bench`
 
 use super::args::{FitArgs, Talk, Threads};
-use super::decompress::decode;
+use super::decompress::Decoding;
 use super::files::{check_output, write_bytes};
 use super::inside::NO_LIMITS;
 use super::output::{Out, digits, note, table};
@@ -119,7 +119,8 @@ fn measure(codec: &InrCodec, input: &Path, talk: Talk, row: &mut Record) -> Resu
     let compressed = codec.compress(&event, &bar).map_err(|e| e.context(&named))?;
     row.encode_seconds = Some(start.elapsed().as_secs_f64());
     drop(bar);
-    let (decoded, seconds) = decode(input, &compressed.bytes, codec.limits, codec.n_threads, talk)?;
+    let how = Decoding { limits: codec.limits, n_threads: codec.n_threads, shows_progress: !talk.quiet };
+    let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;
     if decoded != compressed.decoded {
         return Err(Error::corrupt(format!("{named}: decoding twice gave different samples")));
     }

@@ -1,19 +1,26 @@
 //! `inrfit decompress`
 
-use super::Exit;
-use super::args::{Talk, Threads};
-use super::files::{ENDING, advise, appended, check_output, plan, read_compressed};
+use super::args::{Jobs, Talk, Threads};
+use super::files::{
+    Content, ENDING, Output, Place, Written, advise, appended, content, is_an_array, is_stdin, tell_leftovers,
+};
+use super::inside::NO_LIMITS;
 use super::output::{Out, extents};
-use super::progress::Bar;
+use super::parallel::in_order;
+use super::progress::{Bar, interrupted};
 use super::report::{Report, Stages};
+use super::{Exit, complain};
 use clap::Args;
 use inrfit::codec::InrCodec;
-use inrfit::container::Limits;
+use inrfit::container::{Contents, Limits, PackReader};
 use inrfit::error::{Error, ErrorKind, Result};
-use inrfit::event::Event;
-use inrfit::io::write_event;
+use inrfit::event::{DType, Event};
+use inrfit::io::{ReadSeek, npy};
 use inrfit::settings::Settings;
+use inrfit::tile::Tile;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Instant;
 
 /// What decoding may use.
@@ -38,21 +45,36 @@ impl Memory {
     }
 }
 
-/// Decompress an event
+/// Decompress events
 ///
-/// Writes a .npy file with the shape and type of the original. The same file gives the same samples on every
-/// machine and with any number of threads.
+/// Writes a .npy file for each compressed event, with its shape and type; the events of a pack become one 4-D array,
+/// or a file each where -o is a folder. The same file gives the same samples on every machine and with any number of
+/// threads. With --region only tiles that the region meets are decoded, and of a tile that is a field alone only the
+/// voxels of the region.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit decompress event.npy.inrfit -o decoded.npy\n  \
-    inrfit decompress event.npy.inrfit            writes event.npy, unless it exists")]
+    inrfit decompress event.npy.inrfit            writes event.npy, unless it exists\n  \
+    inrfit decompress packed/*.inrfit -o decoded --jobs 2\n  \
+    inrfit decompress event.inrfit --region 0:96,:,3:4 -o part.npy\n  \
+    inrfit decompress run.inrfit --event 3 --raw -o - | consumer")]
 pub struct Decompress {
-    /// Compressed event
-    #[arg(value_name = "INPUT")]
-    input: PathBuf,
-    /// .npy file, or existing folder [default: INPUT without .inrfit]
+    /// Compressed events or packs of them; - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// File for one input, existing folder for any number, - for standard output [default: INPUT without .inrfit;
+    /// - for -]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Replace an existing output
+    /// Decode a box alone: first index and the one behind the last, for each axis; left out, the end of the axis
+    #[arg(long, value_name = "A:B,C:D,E:F")]
+    region: Option<Region>,
+    /// Take this event of a pack alone, counted from 0
+    #[arg(long, value_name = "N")]
+    event: Option<usize>,
+    /// Write the samples alone: C order, least significant byte first
+    #[arg(long)]
+    raw: bool,
+    /// Replace existing outputs
     #[arg(short, long)]
     force: bool,
     #[command(flatten)]
@@ -61,63 +83,451 @@ pub struct Decompress {
     talk: Talk,
     #[command(flatten)]
     threads: Threads,
+    #[command(flatten)]
+    jobs: Jobs,
+}
+
+/// A box as it is asked for: ends that are left out are those of the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Region([(Option<usize>, Option<usize>); 3]);
+
+impl FromStr for Region {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Region> {
+        let end = |text: &str| match text.trim() {
+            "" => Some(None),
+            n => n.parse().ok().map(Some),
+        };
+        let span = |text: &str| {
+            let (a, b) = text.split_once(':')?;
+            Some((end(a)?, end(b)?))
+        };
+        let spans: Option<Vec<_>> = text.split(',').map(span).collect();
+        spans
+            .and_then(|s| s.try_into().ok())
+            .map(Region)
+            .ok_or_else(|| Error::argument("not three ranges such as 0:96,10:20,:"))
+    }
+}
+
+impl Region {
+    /// The box within an event of `shape`.
+    fn within(self, shape: [usize; 3]) -> Result<Tile> {
+        let mut tile = Tile { start: [0; 3], shape };
+        for (a, (from, to)) in self.0.into_iter().enumerate() {
+            let (from, to) = (from.unwrap_or(0), to.unwrap_or(shape[a]));
+            if from >= to || to > shape[a] {
+                return Err(Error::argument(format!(
+                    "the region {from}:{to} of axis {a} is empty or outside its {} indices",
+                    shape[a]
+                )));
+            }
+            (tile.start[a], tile.shape[a]) = (from, to - from);
+        }
+        Ok(tile)
+    }
+}
+
+/// An event to decode.
+struct Task {
+    name: String,
+    output: Output,
+    bytes: Result<Vec<u8>>,
+}
+
+/// A decoded event.
+struct Done {
+    name: String,
+    output: Output,
+    event: Event,
+    report: Report,
+    seconds: Stages,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// With the file's name: whatever reading, decoding or writing refuses.
+/// Where no input could be tried: outputs that clash, standard output that fails.
 pub fn run(args: &Decompress, out: &mut Out) -> Result<Exit> {
-    for job in plan(std::slice::from_ref(&args.input), args.output.as_deref(), named)? {
-        check_output(&job.output, args.force)?;
-        let bytes = read_compressed(&job.input)?;
-        let (event, seconds) =
-            decode(&job.input, &bytes, args.memory.limits(), args.threads.resolve(), args.talk)?;
-        write_event(&job.output, &event, args.force)?;
-        let report = Report::new(&job.input, &job.output, &event).with_seconds(seconds).with_file(&bytes)?;
-        if args.talk.json {
-            out.line(&report.to_json()?)?;
-        } else if args.talk.is_human() {
-            out.line(&format!(
-                "{} -> {}: {} {}, {} bytes, {:.1} s",
-                job.input.display(),
-                job.output.display(),
-                extents(event.shape()),
-                event.dtype().name(),
-                event.raw_bytes(),
-                seconds.decode.unwrap_or_default(),
-            ))?;
+    let place = Place::new(&args.inputs, args.output.as_deref(), false)?;
+    place.check(&args.inputs, |input| named(input, args.raw))?;
+    if place == Place::Stdout {
+        out.divert();
+        Output::Stdout.check(false)?;
+    }
+    if !args.talk.quiet {
+        tell_leftovers(&place.folders(&args.inputs));
+    }
+    let mut tally = Tally { failures: Vec::new(), n: 0 };
+    // A pack that becomes one array is a work of its own; other events are taken from all inputs at once.
+    let mut tasks = Tasks::new(args, &place);
+    loop {
+        let (n_jobs, _) = args.jobs.share(args.threads);
+        let ended = in_order(
+            n_jobs,
+            &mut tasks,
+            |task| {
+                let done = decode_task(args, task, n_jobs == 1)?;
+                write(&done, args).map(|()| done)
+            },
+            |done| match done {
+                Ok(done) => {
+                    tell(&done, args.talk, out)?;
+                    tally.n += 1;
+                    Ok(true)
+                }
+                Err(error) => Ok(tally.failed(error)),
+            },
+        );
+        ended?;
+        let Some((input, pack)) = tasks.array.take().filter(|_| !tally.is_interrupted()) else { break };
+        match decode_array(args, &place, &input, pack, out) {
+            Ok(()) => tally.n += 1,
+            Err(error) => {
+                tally.failed(error);
+            }
         }
     }
-    Ok(Exit::Done)
+    Ok(Exit::of_inputs(tally.n, &tally.failures))
 }
 
-/// The event in a compressed file's bytes, and the time it took.
-///
-/// # Errors
-/// As `InrCodec::decompress`, with the file's name.
-pub fn decode(
-    input: &Path,
-    bytes: &[u8],
-    limits: Limits,
-    n_threads: usize,
-    talk: Talk,
-) -> Result<(Event, Stages)> {
-    let codec = InrCodec { settings: Settings::default(), limits, n_threads };
-    let bar = Bar::new(&input.display().to_string(), !talk.quiet);
-    let start = Instant::now();
-    let event = codec
-        .decompress(bytes, &bar)
-        .map_err(|e| advise(e.context(input.display()), ErrorKind::Limit, "--max-memory raises it"))?;
-    Ok((event, Stages { decode: Some(start.elapsed().as_secs_f64()), ..Stages::default() }))
+/// How many were tried, and what came of them.
+struct Tally {
+    failures: Vec<ErrorKind>,
+    n: usize,
 }
 
-/// `event.npy` for `event.npy.inrfit` and for `event.inrfit`.
-fn named(input: &Path) -> Result<PathBuf> {
+impl Tally {
+    /// Tells an error; `false` where the user wants no more.
+    fn failed(&mut self, error: Error) -> bool {
+        complain(&error);
+        self.n += 1;
+        self.failures.push(error.kind());
+        !self.is_interrupted()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.failures.contains(&ErrorKind::Interrupted)
+    }
+}
+
+type Pack = PackReader<Box<dyn ReadSeek>>;
+
+/// The events of all inputs, up to a pack that becomes one array.
+struct Tasks<'a> {
+    args: &'a Decompress,
+    place: &'a Place,
+    inputs: std::slice::Iter<'a, PathBuf>,
+    open: Option<(&'a Path, Pack, std::ops::Range<usize>)>,
+    array: Option<(PathBuf, Pack)>,
+    written: Written,
+}
+
+impl<'a> Tasks<'a> {
+    fn new(args: &'a Decompress, place: &'a Place) -> Tasks<'a> {
+        Tasks {
+            args,
+            place,
+            inputs: args.inputs.iter(),
+            open: None,
+            array: None,
+            written: Written::default(),
+        }
+    }
+
+    fn output(&mut self, input: &Path, in_pack: Option<&str>) -> Result<Output> {
+        let raw = self.args.raw;
+        let output = match (self.place, in_pack) {
+            (Place::Folder(folder), Some(name)) => Output::File(folder.join(ended(Path::new(name), raw))),
+            _ => self.place.of(input, |input| named(input, raw))?,
+        };
+        output.check(self.args.force)?;
+        self.written.add(&output)?;
+        Ok(output)
+    }
+
+    /// The event of a file that is no pack.
+    fn single(&mut self, input: &Path, bytes: Vec<u8>) -> Result<Task> {
+        if self.args.event.is_some_and(|n| n > 0) {
+            return Err(Error::argument(format!(
+                "{}: it is one event; --event is for packs",
+                input.display()
+            )));
+        }
+        let output = self.output(input, None)?;
+        Ok(Task { name: input.display().to_string(), output, bytes: Ok(bytes) })
+    }
+
+    /// The event `i` of a pack.
+    fn packed(&mut self, input: &Path, pack: &mut Pack, i: usize) -> Task {
+        let name = format!("{}[{i}]", input.display());
+        let made = pack.read(i).map_err(|e| e.context(&name)).and_then(|event| {
+            let output = self.output(input, self.args.event.is_none().then_some(event.name.as_str()))?;
+            Ok((output, event.file))
+        });
+        match made {
+            Ok((output, file)) => Task { name, output, bytes: Ok(file) },
+            Err(error) => failed(error),
+        }
+    }
+}
+
+fn failed(error: Error) -> Task {
+    Task { name: String::new(), output: Output::Stdout, bytes: Err(error) }
+}
+
+impl Iterator for Tasks<'_> {
+    type Item = Task;
+
+    fn next(&mut self) -> Option<Task> {
+        if interrupted() {
+            return Some(failed(Error::new(ErrorKind::Interrupted, "stopped on request")));
+        }
+        if self.array.is_some() {
+            return None;
+        }
+        loop {
+            if let Some((input, mut pack, mut left)) = self.open.take()
+                && let Some(i) = left.next()
+            {
+                let task = self.packed(input, &mut pack, i);
+                self.open = Some((input, pack, left));
+                return Some(task);
+            }
+            let input = self.inputs.next()?;
+            let is_folder = matches!(self.place, Place::Folder(_));
+            match content(input) {
+                Ok(Content::Event(bytes)) => {
+                    return Some(self.single(input, bytes).unwrap_or_else(failed));
+                }
+                Ok(Content::Array) => return Some(failed(is_an_array(input))),
+                Ok(Content::Pack(pack)) => match self.args.event {
+                    Some(n) if n >= pack.n_events() => {
+                        return Some(failed(Error::argument(format!(
+                            "{}: there is no event {n} among its {}",
+                            input.display(),
+                            pack.n_events()
+                        ))));
+                    }
+                    Some(n) => self.open = Some((input, pack, n..n + 1)),
+                    None if is_folder => {
+                        let all = 0..pack.n_events();
+                        self.open = Some((input, pack, all));
+                    }
+                    None => {
+                        self.array = Some((input.clone(), pack));
+                        return None;
+                    }
+                },
+                Err(error) => return Some(failed(error)),
+            }
+        }
+    }
+}
+
+/// Decodes one event.
+fn decode_task(args: &Decompress, task: Task, shows_progress: bool) -> Result<Done> {
+    let Task { name, output, bytes } = task;
+    let bytes = bytes?;
+    let (_, n_threads) = args.jobs.share(args.threads);
+    let how = Decoding {
+        limits: args.memory.limits(),
+        n_threads,
+        shows_progress: shows_progress && !args.talk.quiet,
+    };
+    let (event, seconds) = how.decode(&name, &bytes, args.region)?;
+    let report =
+        Report::new(Path::new(&name), output.path(), &event).with_seconds(seconds).with_file(&bytes)?;
+    Ok(Done { name, output, event, report, seconds })
+}
+
+fn write(done: &Done, args: &Decompress) -> Result<()> {
+    done.output.write(args.force, &mut |w| match args.raw {
+        true => samples(w, &done.event),
+        false => npy::write(w, &done.event),
+    })
+}
+
+fn samples(writer: &mut dyn Write, event: &Event) -> Result<()> {
+    writer.write_all(&event.samples().to_le_bytes()).map_err(|e| Error::io("cannot write it", e))
+}
+
+/// All events of a pack into one 4-D array, event by event.
+fn decode_array(args: &Decompress, place: &Place, input: &Path, mut pack: Pack, out: &mut Out) -> Result<()> {
+    let output = place.of(input, |input| named(input, args.raw))?;
+    output.check(args.force)?;
+    let (shape, dtype) = common_shape(args, input, &mut pack)?;
+    let n_events = pack.n_events();
+    let (n_jobs, _) = args.jobs.share(args.threads);
+    let mut reports = Vec::new();
+    output.write(args.force, &mut |writer| {
+        if !args.raw {
+            npy::write_header(writer, dtype, &[&[n_events], &shape[..]].concat())?;
+        }
+        let tasks = (0..n_events).map(|i| {
+            let name = format!("{}[{i}]", input.display());
+            let bytes = match interrupted() {
+                true => Err(Error::new(ErrorKind::Interrupted, "stopped on request")),
+                false => pack.read(i).map(|event| event.file).map_err(|e| e.context(&name)),
+            };
+            Task { name, output: output.clone(), bytes }
+        });
+        in_order(
+            n_jobs,
+            tasks,
+            |task| decode_task(args, task, n_jobs == 1),
+            |done| {
+                let done =
+                    done.map_err(|e| advise(e, ErrorKind::Corrupt, "-o with a folder writes the others"))?;
+                samples(writer, &done.event)?;
+                reports.push((done.report, done.seconds));
+                Ok(true)
+            },
+        )
+    })?;
+    let n_voxels: usize = shape.iter().product();
+    if args.talk.is_human() {
+        let seconds: f64 = reports.iter().filter_map(|(_, seconds)| seconds.decode).sum();
+        out.line(&format!(
+            "{} -> {}: {n_events} events of {} {}, {} bytes, {seconds:.1} s",
+            input.display(),
+            output.path().display(),
+            extents(shape),
+            dtype.name(),
+            n_events * n_voxels * dtype.n_bytes(),
+        ))?;
+    }
+    for (report, _) in reports.iter().filter(|_| args.talk.json) {
+        out.line(&report.to_json()?)?;
+    }
+    Ok(())
+}
+
+/// The shape (of the region) and type that all events of a pack share.
+fn common_shape(args: &Decompress, input: &Path, pack: &mut Pack) -> Result<([usize; 3], DType)> {
+    let mut first = None;
+    for i in 0..pack.n_events() {
+        let named = |e: Error| e.context(format!("{}[{i}]", input.display()));
+        let file = pack
+            .read(i)
+            .map_err(|e| advise(named(e), ErrorKind::Corrupt, "-o with a folder writes the others"))?
+            .file;
+        let header = Contents::read(&file, &NO_LIMITS).map_err(named)?.header;
+        let shape = match args.region {
+            Some(region) => region.within(header.shape).map_err(named)?.shape,
+            None => header.shape,
+        };
+        if *first.get_or_insert((shape, header.dtype)) != (shape, header.dtype) {
+            return Err(Error::argument(format!(
+                "{}: its events differ in shape or type, so they make no array: -o with a folder writes a file each",
+                input.display()
+            )));
+        }
+    }
+    first.ok_or_else(|| Error::corrupt(format!("{}: a pack without events", input.display())))
+}
+
+fn tell(done: &Done, talk: Talk, out: &mut Out) -> Result<()> {
+    if talk.json {
+        out.line(&done.report.to_json()?)?;
+    } else if talk.is_human() {
+        out.line(&format!(
+            "{} -> {}: {} {}, {} bytes, {:.1} s",
+            done.name,
+            done.output.path().display(),
+            extents(done.event.shape()),
+            done.event.dtype().name(),
+            done.event.raw_bytes(),
+            done.seconds.decode.unwrap_or_default(),
+        ))?;
+    }
+    Ok(())
+}
+
+/// How compressed events are decoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Decoding {
+    /// What it may use.
+    pub limits: Limits,
+    /// Threads to run on.
+    pub n_threads: usize,
+    /// Whether a line on a terminal shows how far it is.
+    pub shows_progress: bool,
+}
+
+impl Decoding {
+    /// The event in the bytes of a compressed one called `name`, and the time it took.
+    ///
+    /// # Errors
+    /// As `InrCodec::decompress`, with the name.
+    pub fn decode_whole(&self, name: &str, bytes: &[u8]) -> Result<(Event, Stages)> {
+        self.decode(name, bytes, None)
+    }
+
+    fn decode(&self, name: &str, bytes: &[u8], region: Option<Region>) -> Result<(Event, Stages)> {
+        let codec =
+            InrCodec { settings: Settings::default(), limits: self.limits, n_threads: self.n_threads };
+        let bar = Bar::new(name, self.shows_progress);
+        let start = Instant::now();
+        let decoded = match region {
+            None => codec.decompress(bytes, &bar),
+            Some(region) => Contents::read(bytes, &NO_LIMITS)
+                .and_then(|contents| region.within(contents.header.shape))
+                .and_then(|tile| codec.decompress_region(bytes, &tile, &bar)),
+        };
+        let event =
+            decoded.map_err(|e| advise(e.context(name), ErrorKind::Limit, "--max-memory raises it"))?;
+        Ok((event, Stages { decode: Some(start.elapsed().as_secs_f64()), ..Stages::default() }))
+    }
+}
+
+/// `event.npy` for `event.npy.inrfit` and for `event.inrfit`; `event.raw` where samples alone are written.
+fn named(input: &Path, raw: bool) -> Result<PathBuf> {
+    if is_stdin(input) {
+        return Ok(ended(Path::new("stdin"), raw));
+    }
     if input.extension().is_none_or(|e| e != ENDING) {
         let why = format!("{}: its name does not end in .{ENDING}; name the output with -o", input.display());
         return Err(Error::argument(why));
     }
-    let stem = input.with_extension("");
-    Ok(if stem.extension().is_some_and(|e| e == "npy") { stem } else { appended(&stem, "npy") })
+    Ok(ended(&input.with_extension(""), raw))
+}
+
+/// A name with the ending of what is written.
+fn ended(stem: &Path, raw: bool) -> PathBuf {
+    let is_npy = stem.extension().is_some_and(|e| e == "npy");
+    match (is_npy, raw) {
+        (true, false) => stem.to_owned(),
+        (true, true) => stem.with_extension("raw"),
+        (false, _) if raw && stem.extension().is_some_and(|e| e == "raw") => stem.to_owned(),
+        (false, _) => appended(stem, if raw { "raw" } else { "npy" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_read() {
+        let within = |text: &str| text.parse::<Region>().unwrap().within([10, 20, 30]);
+        assert_eq!(within(":,:,:").unwrap(), Tile { start: [0; 3], shape: [10, 20, 30] });
+        assert_eq!(within("2:5, 7: ,:1").unwrap(), Tile { start: [2, 7, 0], shape: [3, 13, 1] });
+        for wrong in ["3:3,:,:", "5:2,:,:", ":,0:21,:", ":,:,99:"] {
+            assert_eq!(within(wrong).unwrap_err().kind(), ErrorKind::Argument, "{wrong}");
+        }
+        for wrong in ["", "1:2", "1:2,3:4", "1,2,3", "a:b,:,:", "-1:2,:,:", ":,:,:,:"] {
+            assert!(wrong.parse::<Region>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn decoded_files_have_names() {
+        let pair = |input: &str| [false, true].map(|raw| named(Path::new(input), raw).unwrap());
+        assert_eq!(pair("a.npy.inrfit"), [Path::new("a.npy"), Path::new("a.raw")]);
+        assert_eq!(pair("d/a.inrfit"), [Path::new("d/a.npy"), Path::new("d/a.raw")]);
+        assert_eq!(pair("a.raw.inrfit"), [Path::new("a.raw.npy"), Path::new("a.raw")]);
+        assert!(named(Path::new("a.npy"), false).is_err());
+    }
 }

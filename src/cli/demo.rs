@@ -1,11 +1,12 @@
 //! `inrfit demo`
 
 use super::Exit;
-use super::args::Threads;
-use super::files::{check_output, read_compressed, write_bytes};
+use super::args::{Talk, Threads, seconds};
+use super::files::{Place, check_output, tell_leftovers, write_bytes};
 use super::inside::NO_LIMITS;
 use super::output::{Out, digits, extents};
 use super::progress::Bar;
+use super::report::{Report, Stages};
 use clap::Args;
 use inrfit::codec::{InrCodec, Silent};
 use inrfit::error::{Error, Result};
@@ -16,7 +17,7 @@ use inrfit::settings::Settings;
 use inrfit::synth::SynthSettings;
 use inrfit_figures::{EventView, Format};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Make a synthetic event, compress it, decompress it, and tell how it went
 ///
@@ -37,6 +38,11 @@ pub struct Demo {
     /// Seed of the event and of the fit
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Train for this long at most; the bytes then differ from run to run
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    time_limit: Option<Duration>,
+    #[command(flatten)]
+    talk: Talk,
     #[command(flatten)]
     threads: Threads,
 }
@@ -69,52 +75,72 @@ fn demo(args: &Demo, out: &mut Out) -> Result<Exit> {
         check_output(path, args.force)?;
     }
     let event = SynthSettings { shape: SHAPE, seed: args.seed, ..SynthSettings::default() }.generate()?;
-    out.line(&format!(
+    if !args.talk.quiet {
+        tell_leftovers(&Place::Folder(args.output.clone()).folders(&[]));
+    }
+    let mut say = |line: &str| if args.talk.is_human() { out.line(line) } else { Ok(()) };
+    say(&format!(
         "made      an event of synthetic tracks: {} {}, {} bytes",
         extents(event.shape()),
         event.dtype().name(),
         event.raw_bytes()
     ))?;
     let n_threads = args.threads.resolve();
-    let settings = Settings { n_steps: Some(args.steps), seed: args.seed, ..Settings::default() };
+    let settings = Settings {
+        n_steps: Some(args.steps),
+        seed: args.seed,
+        time_limit: args.time_limit,
+        ..Settings::default()
+    };
     let codec = InrCodec { settings, limits: NO_LIMITS, n_threads };
-    let bar = Bar::new("demo", true);
+    let bar = Bar::new("demo", !args.talk.quiet);
     let start = Instant::now();
     let compressed = codec.compress(&event, &bar)?;
     let encode_seconds = start.elapsed().as_secs_f64();
     drop(bar);
     write_event(&original, &event, args.force)?;
     write_bytes(&packed, &compressed.bytes, args.force)?;
-    out.line(&format!("wrote     {}", original.display()))?;
-    out.line(&format!(
+    say(&format!("wrote     {}", original.display()))?;
+    say(&format!(
         "packed    {}: {} bytes, {} weights, {} steps in {encode_seconds:.1} s on {n_threads} threads",
         packed.display(),
         compressed.bytes.len(),
         compressed.report.n_weights,
         args.steps,
     ))?;
-    let bytes = read_compressed(&packed)?;
+    let bytes = std::fs::read(&packed).map_err(|e| Error::io(packed.display(), e))?;
     let start = Instant::now();
     let back = codec.decompress(&bytes, &Silent)?;
     let decode_seconds = start.elapsed().as_secs_f64();
     write_event(&decoded, &back, args.force)?;
-    out.line(&format!("decoded   {}: in {decode_seconds:.2} s", decoded.display()))?;
+    say(&format!("decoded   {}: in {decode_seconds:.2} s", decoded.display()))?;
     let layer = fullest_layer(&event);
     write_bytes(&picture, &draw(&event, &back, layer)?, args.force)?;
-    out.line(&format!("drew      {}: layer {layer}, true, decoded and difference", picture.display()))?;
-    out.line("")?;
+    say(&format!("drew      {}: layer {layer}, true, decoded and difference", picture.display()))?;
+    say("")?;
     let metrics = Metrics::compare(&event, &back, default_peak(&event))?;
     let ratio = event.raw_bytes() as f64 / bytes.len() as f64;
     for line in figures(ratio, &metrics) {
-        out.line(&line)?;
+        say(&line)?;
     }
     if args.steps <= N_STEPS {
-        out.line("")?;
-        out.line(&format!(
+        say("")?;
+        say(&format!(
             "This was short on purpose: {} steps on a quarter of a wedge. `inrfit compress` takes more by default and \
              comes closer.",
             args.steps,
         ))?;
+    }
+    if args.talk.json {
+        let took = compressed.report.seconds;
+        let seconds = Stages {
+            fit: Some(took.fit),
+            pack: Some(took.pack),
+            verify: Some(took.verify),
+            decode: Some(decode_seconds),
+        };
+        let report = Report::new(&original, &packed, &event).with_metrics(&metrics).with_seconds(seconds);
+        out.line(&report.with_file(&bytes)?.to_json()?)?;
     }
     Ok(Exit::Done)
 }

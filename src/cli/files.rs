@@ -1,66 +1,207 @@
 //! Which file becomes which, and reading compressed files.
 
+use super::output::note;
+use inrfit::container::{PackReader, is_pack};
 use inrfit::error::{Error, ErrorKind, Result};
-use inrfit::io::write_atomically;
+use inrfit::io::{ReadSeek, Source, leftovers, write_atomically};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
+use std::io::{BufWriter, IsTerminal, Read, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Ending of compressed files.
 pub const ENDING: &str = "inrfit";
 /// First bytes of a .npy file.
 const NPY_MAGIC: &[u8] = b"\x93NUMPY";
+/// First bytes of a .npz file.
+const NPZ_MAGIC: &[u8] = b"PK\x03\x04";
 /// First bytes of a compressed file.
 const MAGIC: &[u8] = b"\x89INRF\r\n\x1a";
 
-/// An input and where its result goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// What is read.
-    pub input: PathBuf,
-    /// What is written.
-    pub output: PathBuf,
+/// What stands for standard input and standard output.
+pub const STDIN: &str = "-";
+
+/// Whether a path stands for standard input (or output) instead of a file.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == STDIN
 }
 
-/// Where the results of `inputs` go: `output` is a file for one input, an existing folder for any number, and
-/// without it a result lies beside its input. `named` gives the name of an input's result.
-///
-/// # Errors
-/// `Argument` where two results would be one file, or a result would replace an input.
-pub fn plan(
-    inputs: &[PathBuf],
-    output: Option<&Path>,
-    named: impl Fn(&Path) -> Result<PathBuf>,
-) -> Result<Vec<Job>> {
-    let folder = output.filter(|o| o.is_dir());
-    if let (Some(o), None, true) = (output, folder, inputs.len() > 1) {
-        return Err(Error::argument(format!(
-            "{}: with several inputs -o names an existing folder",
-            o.display()
-        )));
+/// Where one result goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Output {
+    /// What it is called in messages and reports.
+    pub fn path(&self) -> &Path {
+        match self {
+            Output::Stdout => Path::new(STDIN),
+            Output::File(path) => path,
+        }
     }
-    let mut jobs: Vec<Job> = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let path = match (output, folder) {
-            (Some(o), None) => o.to_owned(),
-            (_, Some(folder)) => folder.join(named(input)?.file_name().unwrap_or_default()),
-            (None, None) => named(input)?,
+
+    /// Refuses, before any work is done for it, an output that could not be written afterwards.
+    ///
+    /// # Errors
+    /// As [`check_output`]; `Argument` for a terminal.
+    pub fn check(&self, force: bool) -> Result<()> {
+        match self {
+            Output::Stdout if std::io::stdout().is_terminal() => Err(Error::argument(
+                "standard output is a terminal, and the result is not text: name a file with -o, or use a pipe",
+            )),
+            Output::Stdout => Ok(()),
+            Output::File(path) => check_output(path, force),
+        }
+    }
+
+    /// Writes by `fill`: a file appears whole or not at all.
+    ///
+    /// # Errors
+    /// As `write_atomically`; `Io` where standard output fails.
+    pub fn write(&self, force: bool, fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>) -> Result<()> {
+        match self {
+            Output::File(path) => write_atomically(path, force, fill),
+            Output::Stdout => {
+                let mut stdout = BufWriter::new(std::io::stdout());
+                fill(&mut stdout)
+                    .and_then(|()| stdout.flush().map_err(|e| Error::io("cannot write it", e)))
+                    .map_err(|e| e.context("standard output"))
+            }
+        }
+    }
+}
+
+/// Where the results of a run go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// To standard output.
+    Stdout,
+    /// Into this file.
+    File(PathBuf),
+    /// Into this folder, under names of their own.
+    Folder(PathBuf),
+    /// Beside each input.
+    Beside,
+}
+
+impl Place {
+    /// Where `-o` says: a file for one input (for any number where `all_in_one`), an existing folder for any number,
+    /// `-` for standard output; without it beside the inputs, or standard output for standard input.
+    ///
+    /// # Errors
+    /// `Argument` where several results would go to one place.
+    pub fn new(inputs: &[PathBuf], output: Option<&Path>, all_in_one: bool) -> Result<Place> {
+        let n_stdin = inputs.iter().filter(|i| is_stdin(i)).count();
+        if n_stdin > 1 {
+            return Err(Error::argument("standard input (-) can be read once only"));
+        }
+        let one = inputs.len() == 1 || all_in_one;
+        match output {
+            Some(o) if is_stdin(o) && one => Ok(Place::Stdout),
+            Some(o) if is_stdin(o) => Err(Error::argument(
+                "standard output takes one result; with several inputs -o names a folder",
+            )),
+            Some(o) if o.is_dir() => Ok(Place::Folder(o.to_owned())),
+            Some(o) if one => Ok(Place::File(o.to_owned())),
+            Some(o) => Err(Error::argument(format!(
+                "{}: with several inputs -o names an existing folder",
+                o.display()
+            ))),
+            None if n_stdin == 1 && inputs.len() == 1 => Ok(Place::Stdout),
+            None if n_stdin == 1 => {
+                Err(Error::argument("with standard input (-) among others, name a folder with -o"))
+            }
+            None => Ok(Place::Beside),
+        }
+    }
+
+    /// Where the result of a whole input goes; `named` gives its name where none was given.
+    ///
+    /// # Errors
+    /// Those of `named`.
+    pub fn of(&self, input: &Path, named: impl Fn(&Path) -> Result<PathBuf>) -> Result<Output> {
+        Ok(match self {
+            Place::Stdout => Output::Stdout,
+            Place::File(path) => Output::File(path.clone()),
+            Place::Folder(folder) => Output::File(folder.join(named(input)?.file_name().unwrap_or_default())),
+            Place::Beside => Output::File(named(input)?),
+        })
+    }
+
+    /// Checks, before any work, that no two results of whole inputs are one file, and none is an input.
+    ///
+    /// # Errors
+    /// `Argument`, and those of `named`.
+    pub fn check(&self, inputs: &[PathBuf], named: impl Fn(&Path) -> Result<PathBuf>) -> Result<()> {
+        let all: BTreeMap<PathBuf, &PathBuf> =
+            inputs.iter().filter(|i| !is_stdin(i)).map(|i| (identity(i), i)).collect();
+        let mut results: BTreeMap<PathBuf, &PathBuf> = BTreeMap::new();
+        for input in inputs {
+            let Output::File(path) = self.of(input, &named)? else { continue };
+            if let Some(same) = all.get(&identity(&path)) {
+                return Err(Error::argument(format!(
+                    "{}: output and input are the same file",
+                    same.display()
+                )));
+            }
+            if let Some(other) = results.insert(identity(&path), input) {
+                return Err(Error::argument(format!(
+                    "{}: {} and {} would both be written there; write them into different folders",
+                    path.display(),
+                    other.display(),
+                    input.display(),
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The folders that results go to.
+    pub fn folders(&self, inputs: &[PathBuf]) -> BTreeSet<PathBuf> {
+        let parent = |path: &Path| match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
         };
-        if let Some(i) = inputs.iter().find(|i| identity(i) == identity(&path)) {
-            return Err(Error::argument(format!("{}: output and input are the same file", i.display())));
+        match self {
+            Place::Stdout => BTreeSet::new(),
+            Place::File(path) => BTreeSet::from([parent(path)]),
+            Place::Folder(folder) => BTreeSet::from([folder.clone()]),
+            Place::Beside => inputs.iter().map(|i| parent(i)).collect(),
         }
-        if let Some(other) = jobs.iter().find(|j| identity(&j.output) == identity(&path)) {
-            return Err(Error::argument(format!(
-                "{}: {} and {} would both be written there; compress them into different folders",
-                path.display(),
-                other.input.display(),
-                input.display(),
-            )));
-        }
-        jobs.push(Job { input: input.clone(), output: path });
     }
-    Ok(jobs)
+}
+
+/// Says which temporary files a killed program left where results go.
+pub fn tell_leftovers(folders: &BTreeSet<PathBuf>) {
+    for left in folders.iter().flat_map(|folder| leftovers(folder)) {
+        note(&format!("inrfit: {}: left by a run that was killed; it can be removed", left.display()));
+    }
+}
+
+/// Refuses to write a file twice in one run.
+#[derive(Debug, Default)]
+pub struct Written(BTreeSet<PathBuf>);
+
+impl Written {
+    /// Remembers `output`.
+    ///
+    /// # Errors
+    /// `Argument` where this run has written it already.
+    pub fn add(&mut self, output: &Output) -> Result<()> {
+        let Output::File(path) = output else { return Ok(()) };
+        match self.0.insert(identity(path)) {
+            true => Ok(()),
+            false => Err(Error::argument(format!(
+                "{}: another event of this run is written there; use different folders",
+                path.display()
+            ))),
+        }
+    }
 }
 
 /// `path` with `.ending` after its whole name.
@@ -103,56 +244,56 @@ pub fn check_output(path: &Path, force: bool) -> Result<()> {
 }
 
 /// What a file is, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// An array as NumPy saves it.
-    Npy,
-    /// Anything else: a compressed event, or for its reader to refuse.
-    Other,
+    /// An array, or an archive of arrays, as NumPy saves them.
+    Array,
+    /// A compressed event, or anything else for its reader to refuse.
+    Event(Vec<u8>),
+    /// Several compressed events.
+    Pack(PackReader<Box<dyn ReadSeek>>),
 }
 
-/// What the file at `path` is.
+/// What the file at `path` is, or standard input where the path is `-`.
 ///
 /// # Errors
-/// `Io`, or `Argument` for a folder, with the path.
+/// `Io`, or `Argument` for a folder; for packs as `PackReader::open`. With the path.
 pub fn content(path: &Path) -> Result<Content> {
-    let head = head(&mut open(path)?, path)?;
-    Ok(if head.starts_with(NPY_MAGIC) { Content::Npy } else { Content::Other })
-}
-
-/// The bytes of a compressed file; a file that is none is not read to its end.
-///
-/// # Errors
-/// `Io`; `Argument` for a folder; `Corrupt` where the file is an array. All with the path.
-pub fn read_compressed(path: &Path) -> Result<Vec<u8>> {
-    let mut file = open(path)?;
-    let mut bytes = head(&mut file, path)?;
-    if bytes.starts_with(NPY_MAGIC) {
-        let why =
-            format!("{}: an array, not a compressed event; `inrfit compress` makes one", path.display());
-        return Err(Error::corrupt(why));
+    let named = |e: Error| e.context(path.display());
+    let io = |e| named(Error::io("reading", e));
+    let mut file = match is_stdin(path) {
+        true => {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).map_err(io)?;
+            Source::Memory(Arc::from(bytes))
+        }
+        false => Source::File(path.to_owned()),
     }
-    // What is cut within the first bytes is for the reader of the container to name.
-    if MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())]) {
-        file.read_to_end(&mut bytes).map_err(|e| Error::io(path.display(), e))?;
-    }
-    Ok(bytes)
-}
-
-fn open(path: &Path) -> Result<File> {
-    let refuse = |e| Error::io("cannot open it", e).context(path.display());
-    let file = File::open(path).map_err(refuse)?;
-    // Opening a folder succeeds on some systems; reading it then fails with less to say.
-    match file.metadata().map_err(refuse)?.is_dir() {
-        true => Err(Error::argument(format!("{}: is a folder; name a file", path.display()))),
-        false => Ok(file),
-    }
-}
-
-fn head(file: &mut File, path: &Path) -> Result<Vec<u8>> {
+    .open()
+    .map_err(named)?;
     let mut bytes = Vec::new();
-    file.take(MAGIC.len() as u64).read_to_end(&mut bytes).map_err(|e| Error::io(path.display(), e))?;
-    Ok(bytes)
+    file.by_ref().take(MAGIC.len() as u64 + 2).read_to_end(&mut bytes).map_err(io)?;
+    if is_pack(&bytes) {
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        return PackReader::open(file).map(Content::Pack).map_err(named);
+    }
+    if bytes.starts_with(NPY_MAGIC) || bytes.starts_with(NPZ_MAGIC) {
+        return Ok(Content::Array);
+    }
+    // A file of another kind is not read to its end. What is cut within the first bytes is for the reader of the
+    // container to name.
+    let n = bytes.len().min(MAGIC.len());
+    if MAGIC[..n] == bytes[..n] {
+        file.read_to_end(&mut bytes).map_err(io)?;
+    }
+    Ok(Content::Event(bytes))
+}
+
+/// The error for an array where a compressed event is wanted.
+pub fn is_an_array(path: &Path) -> Error {
+    Error::corrupt(format!(
+        "{}: an array, not a compressed event; `inrfit compress` makes one",
+        path.display()
+    ))
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
@@ -179,18 +320,39 @@ mod tests {
         Ok(appended(input, ENDING))
     }
 
+    fn outputs(inputs: &[PathBuf], o: Option<&Path>) -> Result<Vec<PathBuf>> {
+        let place = Place::new(inputs, o, false)?;
+        place.check(inputs, named)?;
+        inputs.iter().map(|i| Ok(place.of(i, named)?.path().to_owned())).collect()
+    }
+
     #[test]
     fn results_lie_beside_their_inputs_or_in_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let inputs = [PathBuf::from("a/x.npy"), PathBuf::from("y.npy")];
-        let outputs =
-            |o| plan(&inputs, o, named).map(|jobs| jobs.into_iter().map(|j| j.output).collect::<Vec<_>>());
-        assert_eq!(outputs(None).unwrap(), [Path::new("a/x.npy.inrfit"), Path::new("y.npy.inrfit")]);
+        let beside = [Path::new("a/x.npy.inrfit"), Path::new("y.npy.inrfit")];
+        assert_eq!(outputs(&inputs, None).unwrap(), beside);
         let inside = ["x.npy.inrfit", "y.npy.inrfit"].map(|n| folder.path().join(n));
-        assert_eq!(outputs(Some(folder.path())).unwrap(), inside);
-        assert!(outputs(Some(Path::new("one.inrfit"))).is_err());
-        let one = plan(&inputs[..1], Some(Path::new("one.inrfit")), named).unwrap();
-        assert_eq!(one[0].output, Path::new("one.inrfit"));
+        assert_eq!(outputs(&inputs, Some(folder.path())).unwrap(), inside);
+        let one = Path::new("one.inrfit");
+        assert!(outputs(&inputs, Some(one)).is_err());
+        assert_eq!(outputs(&inputs[..1], Some(one)).unwrap(), [one]);
+        assert_eq!(Place::new(&inputs, Some(one), true).unwrap(), Place::File(one.into()));
+    }
+
+    #[test]
+    fn a_dash_is_a_pipe() {
+        let pipe = PathBuf::from("-");
+        let other = PathBuf::from("x.npy");
+        let place = |inputs: &[&PathBuf], o: Option<&str>| {
+            let inputs: Vec<PathBuf> = inputs.iter().map(|i| (*i).clone()).collect();
+            Place::new(&inputs, o.map(Path::new), false)
+        };
+        assert_eq!(place(&[&pipe], None).unwrap(), Place::Stdout);
+        assert_eq!(place(&[&other], Some("-")).unwrap(), Place::Stdout);
+        assert_eq!(place(&[&pipe], Some("x")).unwrap(), Place::File("x".into()));
+        assert!(place(&[&pipe, &pipe], Some(".")).is_err());
+        assert!(place(&[&pipe, &other], None).is_err() && place(&[&other, &other], Some("-")).is_err());
     }
 
     #[test]
@@ -198,13 +360,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.npy");
         std::fs::write(&file, b"x").unwrap();
-        let clash = |inputs: &[PathBuf], o: Option<&Path>| plan(inputs, o, named).unwrap_err().kind();
+        let clash = |inputs: &[PathBuf], o: Option<&Path>| outputs(inputs, o).unwrap_err().kind();
         let other = PathBuf::from("elsewhere/x.npy");
         assert_eq!(clash(&[file.clone(), other], Some(folder.path())), ErrorKind::Argument);
         assert_eq!(clash(&[file.clone(), file.clone()], None), ErrorKind::Argument);
         assert_eq!(clash(std::slice::from_ref(&file), Some(&file)), ErrorKind::Argument);
         let detour = folder.path().join(".").join("x.npy");
-        assert_eq!(clash(&[file], Some(&detour)), ErrorKind::Argument);
+        assert_eq!(clash(std::slice::from_ref(&file), Some(&detour)), ErrorKind::Argument);
+        let mut written = Written::default();
+        assert!(written.add(&Output::File(file)).is_ok());
+        assert!(written.add(&Output::File(detour)).is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `inrfit info`
 
-use super::Exit;
-use super::files::read_compressed;
+use super::args::Talk;
+use super::files::{Content, content, is_an_array};
 use super::inside::{Inside, record_bytes, record_name};
 use super::output::{Out, digits, extents, table};
 use super::report::json;
+use super::{Exit, complain};
 use clap::Args;
 use inrfit::codec::Layers;
 use inrfit::container::Record;
@@ -14,20 +15,20 @@ use inrfit::net::{Model, NetSpec};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Show what a compressed event holds
+/// Show what compressed events hold
 ///
-/// Reads the records of the file and checks their checksums; decodes nothing. Offsets and sizes are in bytes.
+/// Reads the records of each file and checks their checksums; decodes nothing. Offsets and sizes are in bytes. Of a
+/// pack each event is told as if it were a file.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  inrfit info event.npy.inrfit\n  inrfit info event.npy.inrfit --json | jq .network"
 )]
 pub struct Info {
-    /// Compressed event
-    #[arg(value_name = "INPUT")]
-    input: PathBuf,
-    /// Print one JSON object on standard output
-    #[arg(long)]
-    json: bool,
+    /// Compressed events or packs of them; - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    talk: Talk,
 }
 
 /// What is told of a file.
@@ -101,19 +102,50 @@ const N_LISTED: usize = 24;
 /// Runs the command.
 ///
 /// # Errors
-/// With the file's name: `Io`, `Corrupt`, `Truncated`, `Unsupported`.
+/// Where standard output fails.
 pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
-    let bytes = read_compressed(&args.input)?;
-    let inside = Inside::read(&bytes).map_err(|e| e.context(args.input.display()))?;
-    let description = Description::new(args.input.display().to_string(), bytes.len(), &inside);
-    if args.json {
-        out.line(&json(&description)?)?;
-    } else {
-        for line in description.lines() {
-            out.line(&line)?;
+    let mut failures = Vec::new();
+    let mut n_told = 0;
+    for input in &args.inputs {
+        let mut tell = |described: Result<Description>| {
+            n_told += 1;
+            match described {
+                Ok(description) if args.talk.json => out.line(&json(&description)?)?,
+                Ok(description) if args.talk.is_human() => {
+                    if n_told > 1 {
+                        out.line("")?;
+                    }
+                    for line in description.lines() {
+                        out.line(&line)?;
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    complain(&error);
+                    failures.push(error.kind());
+                }
+            }
+            Ok(())
+        };
+        match content(input) {
+            Ok(Content::Event(bytes)) => tell(describe(input.display().to_string(), &bytes))?,
+            Ok(Content::Pack(mut pack)) => {
+                for i in 0..pack.n_events() {
+                    let name = format!("{}[{i}]", input.display());
+                    let packed = pack.read(i).map_err(|e| e.context(&name));
+                    tell(packed.and_then(|packed| describe(name, &packed.file)))?;
+                }
+            }
+            Ok(Content::Array) => tell(Err(is_an_array(input)))?,
+            Err(error) => tell(Err(error))?,
         }
     }
-    Ok(Exit::Done)
+    Ok(Exit::of_inputs(n_told, &failures))
+}
+
+fn describe(name: String, bytes: &[u8]) -> Result<Description> {
+    let inside = Inside::read(bytes).map_err(|e| e.context(&name))?;
+    Ok(Description::new(name, bytes.len(), &inside))
 }
 
 impl Description {

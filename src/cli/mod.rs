@@ -8,10 +8,13 @@ mod demo;
 mod eval;
 mod files;
 mod info;
+mod input;
 mod inside;
 mod output;
+mod parallel;
 mod progress;
 mod report;
+mod shell;
 
 use clap::{Parser, Subcommand};
 use inrfit::error::{Error, ErrorKind};
@@ -87,7 +90,7 @@ fn after_help() -> String {
 
 /// Compress sparse detector events into small neural networks.
 ///
-/// An event is a 3-D array of ADC counts in a .npy file. A compressed event is the weights of a network that was
+/// An event is a 3-D array of ADC counts in a .npy, .npz or raw file. A compressed event is the weights of a network that was
 /// fitted to it. Fitting takes seconds to minutes an event: this is for archives, not for a running readout.
 #[derive(Debug, Parser)]
 #[command(name = "inrfit", version, after_help = after_help(), max_term_width = 110)]
@@ -104,6 +107,8 @@ enum Command {
     Eval(eval::Eval),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// Runs the program.
@@ -118,6 +123,8 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Completions(args) => shell::completions(&args, &mut out),
+        Command::Man(args) => shell::man(&args, &mut out),
     };
     let exit = ended.unwrap_or_else(|error| {
         complain(&error);

@@ -7,15 +7,24 @@ use std::io::{self, Write};
 #[derive(Debug, Default)]
 pub struct Out {
     closed: bool,
+    diverted: bool,
 }
 
 impl Out {
+    /// Sends later lines to standard error: standard output is for the result itself.
+    pub fn divert(&mut self) {
+        self.diverted = true;
+    }
+
     /// Prints a line.
     ///
     /// # Errors
     /// `Io` where standard output fails for another reason than a closed pipe.
     pub fn line(&mut self, text: &str) -> Result<()> {
-        if self.closed {
+        if self.diverted {
+            note(text);
+        }
+        if self.closed || self.diverted {
             return Ok(());
         }
         let mut stdout = io::stdout().lock();

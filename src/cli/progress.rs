@@ -20,6 +20,11 @@ pub fn catch_interrupts() {
     });
 }
 
+/// Whether the user has asked to stop.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
 const TEMPLATE: &str = "{prefix}  {msg}  [{bar:24}] {percent:>3}%  {left}";
 
 /// A line on standard error with stage, tile, error and the time left; it disappears when dropped.
@@ -61,7 +66,7 @@ impl Drop for Bar {
 
 impl Observer for Bar {
     fn cancelled(&self) -> bool {
-        INTERRUPTED.load(Ordering::Relaxed)
+        interrupted()
     }
 
     fn progress(&self, p: &Progress) {

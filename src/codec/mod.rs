@@ -1,5 +1,6 @@
 //! The journey of an event to bytes and back: the only file that names all stages in order.
 
+mod region;
 mod tile;
 
 use crate::backend::{Backend, cpu::Cpu};
@@ -7,11 +8,13 @@ use crate::container::{Contents, Header, Limits, NetworkHeader, Writer, index_pa
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::metrics::default_peak;
+use crate::residual::{Bins, Bound};
 use crate::settings::{DeviceRequest, PrecisionKind, Settings};
 use crate::tile::{Tile, TileGrid};
+use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
-use tile::{PackedTile, Shared, decode_tile};
+use tile::{Bounded, PackedTile, Shared, decode_tile, occupancy};
 
 /// Turns events into bytes and back.
 pub trait Codec {
@@ -98,6 +101,7 @@ impl Layers {
         match kind {
             kind::FIELD => &mut self.field,
             kind::SUPPORT => &mut self.support,
+            kind::RESIDUAL => &mut self.residual,
             kind::RAW => &mut self.raw,
             _ => &mut self.other,
         }
@@ -171,14 +175,10 @@ impl InrCodec {
     /// `Argument` for settings that make no sense, `Device` where the device is missing or fails, `Interrupted`
     /// when the observer cancels.
     pub fn compress(&self, event: &Event, observer: &dyn Observer) -> Result<Compressed> {
+        let bound = self.settings.kept_bound()?;
         let cpu = self.cpu()?;
         let grid = TileGrid::new(event.shape(), self.settings.tile)?;
         let tiles: Vec<Tile> = (0..grid.n_tiles()).map(|i| grid.tile(i)).collect();
-        let mut fullest = 0;
-        for tile in &tiles {
-            fullest = fullest.max(n_occupied(&grid.extract(event, tile)?));
-        }
-        let resolved = self.settings.resolve(event, &grid, fullest)?;
         let header = Header {
             shape: event.shape(),
             dtype: event.dtype(),
@@ -190,27 +190,58 @@ impl InrCodec {
                 PrecisionKind::Bf16 => 2,
             },
         };
-        let network = NetworkHeader {
+        let bounded = match bound {
+            Some(bound) => {
+                let rule = bound.rule(header.dtype, header.range)?;
+                let bins = rule.and_then(|r| Some((r, Bins::new(r, header.dtype, header.range)?)));
+                Some(Bounded { bins, keep_field: self.settings.keep_field })
+            }
+            None => None,
+        };
+        let resolved = match self.settings.may_fit() {
+            true => Some(self.settings.resolve(event, &grid, fullest(event, &grid, &tiles)?)?),
+            false => None,
+        };
+        let network = resolved.as_ref().map(|resolved| NetworkHeader {
             spec: resolved.fit.spec,
             pattern: resolved.pattern,
             coords: resolved.coords,
             transform: resolved.transform,
-        };
+        });
         let mut seconds = Seconds::default();
-        let shared = Shared { cpu: &cpu, header: &header, network: &network, resolved: &resolved };
-        let mut layers = Vec::with_capacity(tiles.len());
-        for (i, tile) in tiles.iter().enumerate() {
-            let part = grid.extract(event, tile)?;
+        let fields = network.as_ref().zip(resolved.as_ref());
+        let exact = self.settings.mode.is_exact();
+        let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded };
+        let encode = |i: usize, seconds: &mut Seconds| {
             let told = Told { observer, tile: i, n_tiles: tiles.len() };
-            layers.push(shared.encode(&part, &told, &mut seconds)?);
-        }
+            told.check()?;
+            shared.encode(&grid.extract(event, &tiles[i])?, &told, seconds)
+        };
+        let layers: Vec<PackedTile> = match fields {
+            Some(_) => (0..tiles.len()).map(|i| encode(i, &mut seconds)).collect::<Result<_>>()?,
+            // Nothing to fit: tiles are packed side by side.
+            None => {
+                let start = Instant::now();
+                let layers = cpu.install(|| {
+                    (0..tiles.len())
+                        .into_par_iter()
+                        .map(|i| encode(i, &mut Seconds::default()))
+                        .collect::<Result<_>>()
+                })?;
+                seconds.pack = start.elapsed().as_secs_f64();
+                layers
+            }
+        };
         let n_fields = layers.iter().filter(|tile| tile.has(kind::FIELD)).count();
-        let (bytes, layers) = write(&header, &network, &layers)?;
+        let (bytes, layers) = write(&header, network.as_ref(), &layers)?;
         let start = Instant::now();
         observer.progress(&Told { observer, tile: 0, n_tiles: tiles.len() }.at(Stage::Verify));
         let decoded = InrCodec::decompress_on(&cpu, &bytes, &self.limits, &Silent)?;
+        if let Some(bound) = bound {
+            check_bound(event, &decoded, bound)?;
+        }
         seconds.verify = start.elapsed().as_secs_f64();
-        let n_weights = (n_fields * network.spec.n_weights()) as u64;
+        let n_weights = network.map_or(0, |network| (n_fields * network.spec.n_weights()) as u64);
         let device = match self.settings.precision {
             PrecisionKind::F32 => cpu.name().to_owned(),
             PrecisionKind::Bf16 => format!("{}-bf16", cpu.name()),
@@ -245,24 +276,33 @@ impl InrCodec {
     pub fn decompress_on(cpu: &Cpu, bytes: &[u8], limits: &Limits, observer: &dyn Observer) -> Result<Event> {
         let contents = Contents::read(bytes, limits)?;
         let Header { shape, dtype, .. } = contents.header;
-        let one_tile = contents.tiles.len() == 1;
-        let mut samples = Samples::zeros(dtype, if one_tile { 0 } else { shape.iter().product() });
-        for (i, layers) in contents.tiles.iter().enumerate() {
-            if observer.cancelled() {
-                return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
-            }
-            let told = Told { observer, tile: i, n_tiles: contents.tiles.len() };
+        let n_tiles = contents.tiles.len();
+        let decode = |i: usize| {
+            let told = Told { observer, tile: i, n_tiles };
+            told.check()?;
             observer.progress(&told.at(Stage::Decode));
-            let tile = contents.grid.tile(i);
-            let part = decode_tile(cpu, &contents, layers, tile.shape)?;
-            match one_tile {
-                true => samples = part,
-                false => contents.grid.insert(&mut samples, &tile, &part)?,
+            decode_tile(cpu, &contents, &contents.tiles[i], contents.grid.tile(i).shape)
+        };
+        if n_tiles == 1 {
+            return finite(shape, decode(0)?);
+        }
+        let mut samples = Samples::zeros(dtype, shape.iter().product());
+        // As many tiles at a time as there are threads: their samples are held twice.
+        for first in (0..n_tiles).step_by(cpu.n_threads()) {
+            let last = (first + cpu.n_threads()).min(n_tiles);
+            let parts =
+                cpu.install(|| (first..last).into_par_iter().map(decode).collect::<Result<Vec<_>>>())?;
+            for (i, part) in (first..last).zip(parts) {
+                contents.grid.insert(&mut samples, &contents.grid.tile(i), &part)?;
             }
         }
-        // Raw float samples could still hold NaN.
-        Event::new(shape, samples).map_err(|_| Error::corrupt("the decoded samples are not all finite"))
+        finite(shape, samples)
     }
+}
+
+/// An event of decoded samples. Raw float samples could still hold NaN.
+fn finite(shape: [usize; 3], samples: Samples) -> Result<Event> {
+    Event::new(shape, samples).map_err(|_| Error::corrupt("the decoded samples are not all finite"))
 }
 
 /// Progress of one tile.
@@ -276,10 +316,42 @@ impl Told<'_> {
     fn at(&self, stage: Stage) -> Progress {
         Progress { stage, tile: self.tile, n_tiles: self.n_tiles, step: 0, n_steps: 0, error: None }
     }
+
+    /// An error where the observer cancels.
+    fn check(&self) -> Result<()> {
+        match self.observer.cancelled() {
+            true => Err(Error::new(ErrorKind::Interrupted, "stopped on request")),
+            false => Ok(()),
+        }
+    }
 }
 
-fn n_occupied(event: &Event) -> usize {
-    (0..event.n_voxels()).filter(|&i| event.samples().get(i) != 0.0).count()
+/// Occupied voxels of the fullest tile.
+fn fullest(event: &Event, grid: &TileGrid, tiles: &[Tile]) -> Result<usize> {
+    let mut fullest = 0;
+    for tile in tiles {
+        let part = grid.extract(event, tile)?;
+        fullest = fullest.max(occupancy(part.samples()).into_iter().filter(|o| *o).count());
+    }
+    Ok(fullest)
+}
+
+/// Every voxel of `decoded` keeps `bound`.
+fn check_bound(event: &Event, decoded: &Event, bound: Bound) -> Result<()> {
+    let (a, b) = (event.samples(), decoded.samples());
+    let same = bound == Bound::Exact && a == b;
+    let broken = |&i: &usize| {
+        let (x, y) = (a.get(i), b.get(i));
+        !bound.holds(x, y) || (x == 0.0) != (y == 0.0)
+    };
+    match (0..if same { 0 } else { event.n_voxels() }).find(broken) {
+        None => Ok(()),
+        Some(i) => Err(Error::corrupt(format!(
+            "voxel {i} would decode as {} instead of {}: a defect of this program, nothing was written",
+            b.get(i),
+            a.get(i)
+        ))),
+    }
 }
 
 /// Lowest and highest nonzero sample; (0, 0) where there is none.
@@ -292,10 +364,14 @@ fn occupied_range(event: &Event) -> (f64, f64) {
 }
 
 /// The file of an event, and its bytes by layer.
-fn write(header: &Header, network: &NetworkHeader, tiles: &[PackedTile]) -> Result<(Vec<u8>, Layers)> {
+fn write(
+    header: &Header,
+    network: Option<&NetworkHeader>,
+    tiles: &[PackedTile],
+) -> Result<(Vec<u8>, Layers)> {
     let mut writer = Writer::new();
     writer.record(kind::HEADER, &header.to_payload()?);
-    if tiles.iter().any(|tile| tile.has(kind::FIELD)) {
+    if let (Some(network), true) = (network, tiles.iter().any(|tile| tile.has(kind::FIELD))) {
         writer.record(kind::NETWORK, &network.to_payload()?);
     }
     if tiles.len() > 1 {

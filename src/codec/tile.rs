@@ -3,8 +3,8 @@
 use super::{Progress, Seconds, Stage, Told};
 use crate::backend::{Backend, SiteBlock, TrainingSet, cpu::Cpu};
 use crate::container::{
-    Contents, FieldLayer, Header, NetworkHeader, RawTile, Record, SupportLayer, TileRecords, WeightCoding,
-    frame, kind, layer_bytes,
+    Contents, FieldLayer, Header, NetworkHeader, RawTile, Record, ResidualLayer, SupportLayer, TileRecords,
+    WeightCoding, frame, kind, layer_bytes,
 };
 use crate::domain::Transform;
 use crate::error::{Error, Result};
@@ -15,7 +15,10 @@ use crate::lane::{Level, Scalar};
 use crate::net::Weights;
 use crate::pattern::Support;
 use crate::quant::{self, MatrixBits};
+use crate::residual::{self, Bins, Rule};
 use crate::settings::{Optimise, Resolved, Sampling};
+use crate::support::Walk;
+use crate::with_samples;
 use inrfit_sampling::{DrawTable, Sites};
 use std::time::Instant;
 
@@ -161,44 +164,140 @@ impl TileData {
 pub struct Shared<'a> {
     pub cpu: &'a Cpu,
     pub header: &'a Header,
-    pub network: &'a NetworkHeader,
-    pub resolved: &'a Resolved,
+    /// How fields are fitted, where any may be.
+    pub fields: Option<(&'a NetworkHeader, &'a Resolved)>,
+    /// Whether occupancy is stored exactly.
+    pub exact: bool,
+    /// How values are kept within a bound, where they are.
+    pub bounded: Option<Bounded>,
 }
 
+/// How values are kept within a bound.
+pub struct Bounded {
+    /// The bins; `None` where they would be too many or too fine, so that samples are kept as they are.
+    pub bins: Option<(Rule, Bins)>,
+    /// Whether a field stays even where the file is smaller without.
+    pub keep_field: bool,
+}
+
+/// A file this many times smaller than the samples is not compared with them packed as they are.
+const CLEARLY_SMALLER: usize = 16;
+/// A field is tried below a bound where the values take at least so many times its fewest bytes.
+const WORTH_A_FIELD: f64 = 8.0;
+
 impl Shared<'_> {
-    /// Fits one tile and packs it, or keeps its samples where that is no larger.
+    /// Packs one tile, or keeps its samples where that is no larger.
     pub fn encode(&self, part: &Event, told: &Told<'_>, seconds: &mut Seconds) -> Result<PackedTile> {
+        let raw = |seconds: &mut Seconds| -> Result<PackedTile> {
+            let start = Instant::now();
+            let raw = RawTile { tile: told.tile as u64, samples: part.samples().clone() };
+            let packed = PackedTile::default().with(kind::RAW, &raw.to_payload()?);
+            seconds.pack += start.elapsed().as_secs_f64();
+            Ok(packed)
+        };
+        let packed = match self.exact {
+            true => self.encode_exact(part, told, seconds)?,
+            false => self.encode_field(part, told, seconds, &raw)?,
+        };
+        let n_plain = part.n_voxels() * part.dtype().n_bytes();
+        match packed {
+            Some(packed) if packed.records.len() * CLEARLY_SMALLER < n_plain => Ok(packed),
+            Some(packed) => Ok(smaller(packed, raw(seconds)?)),
+            None => raw(seconds),
+        }
+    }
+
+    /// A field alone; `None` where that cannot pay.
+    fn encode_field(
+        &self,
+        part: &Event,
+        told: &Told<'_>,
+        seconds: &mut Seconds,
+        raw: &dyn Fn(&mut Seconds) -> Result<PackedTile>,
+    ) -> Result<Option<PackedTile>> {
+        let Some((network, resolved)) = self.fields else { return Ok(None) };
+        // Below the fewest bits that a fit may end with, it would be for nothing.
+        if (raw(seconds)?.records.len() as f64) < least_bytes(network, resolved) {
+            return Ok(None);
+        }
+        let data = TileData::new(part, network, resolved, None);
+        let mut layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
+        let start = Instant::now();
+        let heads = net_field(&layer, network)?.heads(self.cpu, &data.sites())?;
+        layer.threshold = data.calibrate(self.header, resolved, &heads, None).0;
+        let packed = PackedTile::default().with(kind::FIELD, &layer.to_payload(&network.spec)?);
+        seconds.pack += start.elapsed().as_secs_f64();
+        Ok(Some(packed))
+    }
+
+    /// The exact support and what tells the values; `None` where that cannot pay.
+    fn encode_exact(
+        &self,
+        part: &Event,
+        told: &Told<'_>,
+        seconds: &mut Seconds,
+    ) -> Result<Option<PackedTile>> {
         let start = Instant::now();
         let tile = told.tile as u64;
-        let raw = RawTile { tile, samples: part.samples().clone() };
-        let raw = PackedTile::default().with(kind::RAW, &raw.to_payload()?);
-        let occupied: Option<Vec<bool>> =
-            self.resolved.exact.then(|| (0..part.n_voxels()).map(|i| part.samples().get(i) != 0.0).collect());
-        let support = match &occupied {
-            Some(occupied) => {
-                let layer = SupportLayer { tile, occupied: occupied.clone() };
-                PackedTile::default().with(kind::SUPPORT, &layer.to_payload(part.shape()))
-            }
-            None => PackedTile::default(),
-        };
-        seconds.pack += start.elapsed().as_secs_f64();
-        // Where the support says it all, no field is needed.
-        let nothing_left = !occupied.as_ref().is_some_and(|o| o.contains(&true))
-            || self.header.range.0 == self.header.range.1;
-        if occupied.is_some() && nothing_left {
-            return Ok(smaller(support, raw));
-        }
-        // Below the fewest bits that a fit may end with, it would be for nothing.
-        let least = least_bits(&self.resolved.fit) / 8.0 * self.network.spec.n_weights() as f64;
-        if (raw.records.len() as f64) < support.records.len() as f64 + least {
-            return Ok(raw);
-        }
         if u32::try_from(part.n_voxels()).is_err() {
             return Err(Error::argument("a tile of 2^32 voxels or more; ask for smaller tiles"));
         }
-        let data = TileData::new(part, self.network, self.resolved, occupied.as_deref());
-        let fitted = self.fit(&data, part.n_voxels(), told, seconds)?;
+        let occupied = occupancy(part.samples());
+        let walk = Walk::choose(part.shape(), &occupied);
+        let layer = SupportLayer { tile, walk, occupied };
+        let support = PackedTile::default().with(kind::SUPPORT, &layer.to_payload());
+        let occupied = layer.occupied;
+        seconds.pack += start.elapsed().as_secs_f64();
+        // Where the support says it all, nothing else is needed.
+        if !occupied.contains(&true) || self.header.range.0 == self.header.range.1 {
+            return Ok(Some(support));
+        }
+        let Some(bounded) = &self.bounded else {
+            let Some((network, resolved)) = self.fields else { return Ok(None) };
+            let data = TileData::new(part, network, resolved, Some(&occupied));
+            let layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
+            return Ok(Some(support.with(kind::FIELD, &layer.to_payload(&network.spec)?)));
+        };
+        let Some((rule, bins)) = &bounded.bins else { return Ok(None) };
         let start = Instant::now();
+        told.observer.progress(&told.at(Stage::Pack));
+        let symbols: Vec<u16> = (0..part.n_voxels())
+            .map(|i| if occupied[i] { bins.of(part.samples().get(i)) as u16 } else { 0 })
+            .collect();
+        let values = |field: Option<&[i32]>| {
+            let code = residual::encode(walk, &occupied, bins, field, &symbols);
+            ResidualLayer { tile, rule: *rule, code }.to_payload()
+        };
+        let alone = values(None);
+        seconds.pack += start.elapsed().as_secs_f64();
+        let worth_it = |(network, resolved): &(&NetworkHeader, &Resolved)| {
+            bounded.keep_field || alone.len() as f64 > WORTH_A_FIELD * least_bytes(network, resolved)
+        };
+        let Some((network, resolved)) = self.fields.filter(worth_it) else {
+            return Ok(Some(support.with(kind::RESIDUAL, &alone)));
+        };
+        let data = TileData::new(part, network, resolved, Some(&occupied));
+        let layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
+        let start = Instant::now();
+        let said = field_samples(self.cpu, self.header, network, &layer, part.shape(), &occupied)?;
+        let with_field = values(Some(&positions(bins, &said, &occupied)));
+        let field = layer.to_payload(&network.spec)?;
+        seconds.pack += start.elapsed().as_secs_f64();
+        Ok(Some(match bounded.keep_field || field.len() + with_field.len() < alone.len() {
+            true => support.with(kind::FIELD, &field).with(kind::RESIDUAL, &with_field),
+            false => support.with(kind::RESIDUAL, &alone),
+        }))
+    }
+
+    /// A field fitted to `data`, its threshold not yet chosen.
+    fn fitted_layer(
+        &self,
+        data: &TileData,
+        n_voxels: usize,
+        told: &Told<'_>,
+        seconds: &mut Seconds,
+    ) -> Result<FieldLayer> {
+        let fitted = self.fit(data, n_voxels, told, seconds)?;
         told.observer.progress(&told.at(Stage::Pack));
         let weights = match fitted.steps {
             Some(steps) => {
@@ -206,14 +305,7 @@ impl Shared<'_> {
             }
             None => WeightCoding::Float(fitted.weights.values().to_vec()),
         };
-        let mut layer = FieldLayer { tile, threshold: f32::NEG_INFINITY, weights };
-        if occupied.is_none() {
-            let heads = net_field(&layer, self.network)?.heads(self.cpu, &data.sites())?;
-            layer.threshold = data.calibrate(self.header, self.resolved, &heads, None).0;
-        }
-        let packed = support.with(kind::FIELD, &layer.to_payload(&self.network.spec)?);
-        seconds.pack += start.elapsed().as_secs_f64();
-        Ok(smaller(packed, raw))
+        Ok(FieldLayer { tile: told.tile as u64, threshold: f32::NEG_INFINITY, weights })
     }
 
     fn fit(
@@ -223,7 +315,9 @@ impl Shared<'_> {
         told: &Told<'_>,
         seconds: &mut Seconds,
     ) -> Result<Fitted> {
-        let Shared { cpu, header, resolved, .. } = *self;
+        let Shared { cpu, header, fields: Some((_, resolved)), .. } = *self else {
+            return Err(Error::argument("no field is fitted in this mode"));
+        };
         let start = Instant::now();
         let set = TrainingSet { sites: data.sites(), targets: &data.targets, occupied: &data.occupied };
         let table = draw_table(data, resolved)?;
@@ -255,13 +349,37 @@ fn smaller(ours: PackedTile, raw: PackedTile) -> PackedTile {
     if ours.records.len() < raw.records.len() { ours } else { raw }
 }
 
-/// Bits a weight that a field takes at the least.
-fn least_bits(fit: &FitSettings) -> f64 {
-    match fit.bits.map(|b| b.matrix) {
+/// Bytes that a field takes at the least.
+fn least_bytes(network: &NetworkHeader, resolved: &Resolved) -> f64 {
+    let bits = match resolved.fit.bits.map(|b| b.matrix) {
         None => 32.0 * 0.9,
         Some(MatrixBits::Mean(mean)) => 0.8 * f64::from(mean),
         Some(MatrixBits::Worth) => 0.8 * f64::from(quant::WORTH_BITS.0),
-    }
+    };
+    bits / 8.0 * network.spec.n_weights() as f64
+}
+
+/// Which samples are not zero.
+pub fn occupancy(samples: &Samples) -> Vec<bool> {
+    with_samples!(samples, v => v.iter().map(|v| *v != Default::default()).collect())
+}
+
+/// What a field says of the occupied voxels of a tile.
+fn field_samples(
+    cpu: &Cpu,
+    header: &Header,
+    network: &NetworkHeader,
+    layer: &FieldLayer,
+    shape: [usize; 3],
+    occupied: &[bool],
+) -> Result<Samples> {
+    net_field(layer, network)?.decode_within(cpu, &Support { shape, occupied }, header.dtype, header.range)
+}
+
+/// Positions of what a field says, by voxel.
+fn positions(bins: &Bins, said: &Samples, occupied: &[bool]) -> Vec<i32> {
+    let at = |(i, o): (usize, &bool)| if *o { bins.position(said.get(i)) } else { 0 };
+    occupied.iter().enumerate().map(at).collect()
 }
 
 /// The draws of a fit; `None` where every step sees every site.
@@ -277,7 +395,7 @@ fn draw_table(data: &TileData, resolved: &Resolved) -> Result<Option<DrawTable>>
     table.map(Some).map_err(|e| Error::argument(e.to_string()))
 }
 
-fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField> {
+pub fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField> {
     Ok(NetField {
         weights: layer.weights(&network.spec)?,
         threshold: layer.threshold,
@@ -303,25 +421,41 @@ pub fn decode_tile(
         let n = shape.iter().product();
         return Ok(RawTile::from_payload(record.payload, at(&record), dtype, n)?.samples);
     }
-    let occupied = match layers.support {
-        Some(record) => Some(SupportLayer::from_payload(record.payload, at(&record), shape)?.occupied),
-        None => None,
+    let Some(record) = layers.support else {
+        let (Some(record), Some(network)) = (layers.field, &contents.network) else {
+            return Err(Error::corrupt("a tile without layers"));
+        };
+        let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
+        return net_field(&layer, network)
+            .and_then(|field| field.decode(cpu, shape, dtype, range))
+            .map_err(|e| e.context(format!("the field at byte {}", at(&record))));
     };
-    match (layers.field, &contents.network, occupied) {
-        (Some(record), Some(network), occupied) => {
+    let SupportLayer { walk, occupied, .. } = SupportLayer::from_payload(record.payload, at(&record), shape)?;
+    let said = match (layers.field, &contents.network) {
+        (Some(record), Some(network)) => {
             let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
-            net_field(&layer, network)
-                .and_then(|field| match &occupied {
-                    Some(occupied) => field.decode_within(cpu, &Support { shape, occupied }, dtype, range),
-                    None => field.decode(cpu, shape, dtype, range),
-                })
-                .map_err(|e| e.context(format!("the field at byte {}", at(&record))))
+            let samples = field_samples(cpu, &contents.header, network, &layer, shape, &occupied)
+                .map_err(|e| e.context(format!("the field at byte {}", at(&record))))?;
+            Some(samples)
         }
-        (None, _, Some(occupied)) => {
+        _ => None,
+    };
+    let sites = || occupied.iter().enumerate().filter(|(_, o)| **o).map(|(i, _)| i);
+    let Some(record) = layers.residual else {
+        return Ok(said.unwrap_or_else(|| {
             let mut samples = Samples::zeros(dtype, occupied.len());
-            occupied.iter().enumerate().filter(|(_, o)| **o).for_each(|(i, _)| samples.set(i, range.0));
-            Ok(samples)
-        }
-        _ => Err(Error::corrupt("a tile without layers")),
-    }
+            sites().for_each(|i| samples.set(i, range.0));
+            samples
+        }));
+    };
+    let in_layer = |e: Error| e.context(format!("the values at byte {}", at(&record)));
+    let layer = ResidualLayer::from_payload(record.payload, at(&record))?;
+    let bins = Bins::new(layer.rule, dtype, range)
+        .ok_or_else(|| in_layer(Error::corrupt("a bound that does not go with the range of the samples")))?;
+    let field = said.map(|said| positions(&bins, &said, &occupied));
+    let symbols =
+        residual::decode(walk, &occupied, &bins, field.as_deref(), &layer.code).map_err(in_layer)?;
+    let mut samples = Samples::zeros(dtype, occupied.len());
+    sites().for_each(|i| samples.set(i, bins.value(usize::from(symbols[i]))));
+    Ok(samples)
 }

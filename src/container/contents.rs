@@ -7,6 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;
 use std::ops::Range;
 
+/// What decoding one voxel of these layers counts as, by the time it takes.
+const SUPPORT_OPERATIONS: u128 = 20_000;
+const RESIDUAL_OPERATIONS: u128 = 200_000;
+
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TileRecords<'a> {
@@ -14,17 +18,29 @@ pub struct TileRecords<'a> {
     pub support: Option<Record<'a>>,
     /// Its field.
     pub field: Option<Record<'a>>,
+    /// The values of its occupied voxels, within a bound.
+    pub residual: Option<Record<'a>>,
     /// Its samples as they are.
     pub raw: Option<Record<'a>>,
 }
 
-impl TileRecords<'_> {
+impl<'a> TileRecords<'a> {
+    fn all(&self) -> [Option<Record<'a>>; 4] {
+        [self.support, self.field, self.residual, self.raw]
+    }
+
     /// Where its records lie, bytes from the start of the file: they follow each other.
     fn span(&self) -> Range<u64> {
-        let records = [self.support, self.field, self.raw];
         let ends = |r: Record<'_>| r.payload_offset + r.payload.len() as u64 + 4;
-        let start = records.into_iter().flatten().map(|r| r.offset).min().unwrap_or(0);
-        start..records.into_iter().flatten().map(ends).max().unwrap_or(0)
+        let start = self.all().into_iter().flatten().map(|r| r.offset).min().unwrap_or(0);
+        start..self.all().into_iter().flatten().map(ends).max().unwrap_or(0)
+    }
+
+    /// The field of a tile that has no other layer: voxels of such a tile can be decoded one by one.
+    pub fn only_field(&self) -> Option<Record<'a>> {
+        // Named one by one, so that a new layer is decided on here.
+        let TileRecords { support: None, field, residual: None, raw: None } = *self else { return None };
+        field
     }
 }
 
@@ -50,8 +66,11 @@ impl<'a> Contents<'a> {
     /// `Corrupt`, `Truncated`, `Unsupported`, `Limit`, with the offset.
     pub fn read(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>> {
         let mut reader = Reader::new(bytes)?;
-        let first = reader.next()?.filter(|r| r.kind == kind::HEADER);
-        let Some(first) = first else {
+        let first = reader.next()?;
+        if first.is_some_and(|r| r.kind == kind::EVENT) {
+            return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
+        }
+        let Some(first) = first.filter(|r| r.kind == kind::HEADER) else {
             return Err(Error::corrupt_at(9, "the first record is not the header"));
         };
         let header = Header::from_payload(first.payload, first.payload_offset, limits)?;
@@ -82,7 +101,9 @@ impl<'a> Contents<'a> {
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
                 }
-                kind::SUPPORT | kind::FIELD | kind::RAW => contents.add(record, &mut next_tile)?,
+                kind::SUPPORT | kind::FIELD | kind::RESIDUAL | kind::RAW => {
+                    contents.add(record, &mut next_tile)?
+                }
                 kind::INDEX if index.is_none() => index = Some(record),
                 kind::HEADER | kind::NETWORK | kind::INDEX => {
                     return Err(Error::corrupt_at(
@@ -111,15 +132,23 @@ impl<'a> Contents<'a> {
         Ok(contents)
     }
 
-    /// Adds the record of a tile: the first of the next one, or a field right after the support of the same tile.
+    /// Adds the record of a tile: the first of the next one, or a later layer of the same tile after its support.
     fn add(&mut self, record: Record<'a>, next_tile: &mut u64) -> Result<()> {
         let (tile, _) = tile_of(record.payload, record.payload_offset)?;
         let layers = usize::try_from(tile).ok().and_then(|t| self.tiles.get_mut(t));
         let Some(layers) = layers else {
             return Err(Error::corrupt_at(record.payload_offset, format!("there is no tile {tile}")));
         };
-        let goes_on = tile + 1 == *next_tile && record.kind == kind::FIELD;
-        match goes_on && layers.support.is_some() && layers.field.is_none() {
+        let first_of_kind = match record.kind {
+            kind::FIELD => layers.field.is_none() && layers.residual.is_none(),
+            kind::RESIDUAL => layers.residual.is_none(),
+            _ => false,
+        };
+        let goes_on = tile + 1 == *next_tile && layers.support.is_some() && first_of_kind;
+        if record.kind == kind::RESIDUAL && !goes_on {
+            return Err(Error::corrupt_at(record.offset, "values without the support before them"));
+        }
+        match goes_on {
             true => {}
             false if tile == *next_tile => *next_tile += 1,
             false => {
@@ -132,28 +161,40 @@ impl<'a> Contents<'a> {
         match record.kind {
             kind::SUPPORT => layers.support = Some(record),
             kind::FIELD => layers.field = Some(record),
+            kind::RESIDUAL => layers.residual = Some(record),
             _ => layers.raw = Some(record),
         }
         Ok(())
     }
 
+    /// Operations of evaluating `n_sites` voxels of the layers of a tile of `n_voxels`, in units of those of a field.
+    pub fn operations(&self, layers: &TileRecords<'_>, n_voxels: usize, n_sites: usize) -> u128 {
+        let a_site = self.network.as_ref().map_or(0, |network| {
+            (network.spec.flops() + network.pattern.map_or(0, |p| p.n_looked_at())) as u128
+        });
+        let field = if layers.field.is_some() { n_sites as u128 * a_site } else { 0 };
+        // These are coded voxel by voxel, whatever is asked for.
+        let support = if layers.support.is_some() { n_voxels as u128 * SUPPORT_OPERATIONS } else { 0 };
+        let residual = if layers.residual.is_some() { n_voxels as u128 * RESIDUAL_OPERATIONS } else { 0 };
+        field + support + residual
+    }
+
     /// Every tile is there, evaluation is within the limits, and the index tells the truth.
     fn check(&self, index: Option<Record<'_>>, limits: &Limits) -> Result<()> {
         let mut operations = 0u128;
-        let operations_a_site = self.network.as_ref().map_or(0, |network| {
-            (network.spec.flops() + network.pattern.map_or(0, |p| p.n_looked_at())) as u128
-        });
         let end = self.records.last().map_or(0, |r| r.offset);
         for (i, layers) in self.tiles.iter().enumerate() {
-            if layers.support.is_none() && layers.field.is_none() && layers.raw.is_none() {
+            if layers.all().iter().all(Option::is_none) {
                 return Err(Error::corrupt_at(end, format!("tile {i} is missing")));
             }
-            if let (Some(field), Some(network)) = (layers.field, &self.network) {
-                if network.pattern.is_some() && layers.support.is_none() {
-                    return Err(Error::corrupt_at(field.offset, "a field with features, but no support"));
-                }
-                operations += self.grid.tile(i).n_voxels() as u128 * operations_a_site;
+            if let (Some(field), Some(network)) = (layers.field, &self.network)
+                && network.pattern.is_some()
+                && layers.support.is_none()
+            {
+                return Err(Error::corrupt_at(field.offset, "a field with features, but no support"));
             }
+            let n = self.grid.tile(i).n_voxels();
+            operations += self.operations(layers, n, n);
         }
         if operations > u128::from(limits.max_operations) {
             return Err(Error::new(

@@ -4,11 +4,13 @@ mod contents;
 mod file;
 mod header;
 mod layer;
+mod pack;
 
 pub use contents::{Contents, TileRecords, index_payload, parse_index};
 pub use file::{Reader, Record, Writer, frame};
 pub use header::{Header, NetworkHeader};
-pub use layer::{FieldLayer, RawTile, SupportLayer, WeightCoding, layer_bytes};
+pub use layer::{FieldLayer, RawTile, ResidualLayer, SupportLayer, WeightCoding, layer_bytes};
+pub use pack::{MAX_NAME, PackReader, PackWriter, PackedEvent, is_name, is_pack};
 
 /// How much decoding may use; what needs more is refused before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +40,16 @@ pub mod kind {
     pub const FIELD: u8 = 0x83;
     /// The exact set of occupied voxels of one tile.
     pub const SUPPORT: u8 = 0x84;
+    /// The values of the occupied voxels of one tile, within a bound.
+    pub const RESIDUAL: u8 = 0x85;
     /// The samples of one tile as they are.
     pub const RAW: u8 = 0x86;
     /// Where each tile's records start.
     pub const INDEX: u8 = 0x08;
+    /// One event of a pack: its name and its complete file.
+    pub const EVENT: u8 = 0x87;
+    /// Where each event of a pack starts.
+    pub const PACK_INDEX: u8 = 0x09;
     /// The last record.
     pub const END: u8 = 0xff;
     /// Set in types that a reader must know.

@@ -1,29 +1,45 @@
 //! Files to events and back; files appear whole or not at all.
 
+pub mod array;
+mod events;
 pub mod npy;
+mod npz;
 
-use crate::error::{Error, Result};
+pub use array::ReadSettings;
+pub use events::{Events, InputSettings, Origin, ReadSeek, Source};
+
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-/// Bytes of samples that an input file may have.
-const MAX_INPUT_BYTES: u64 = 64 << 30;
 /// Ending of temporary files, so that what a killed program left behind can be told.
 pub const TEMPORARY: &str = ".inrfit-tmp";
 
-/// Reads an event from an `.npy` file.
+/// Reads the one event of an `.npy` or `.npz` file.
 ///
 /// # Errors
-/// As [`npy::read`], and `Io`; messages start with the file's name.
+/// As [`Events::open`] and [`Events::read`]; `Unsupported` for a file of several events.
 pub fn read_event(path: &Path) -> Result<Event> {
     let named = |e: Error| e.context(path.display());
-    if path.is_dir() {
-        return Err(named(Error::argument("not a file: name the events in it one by one")));
+    let mut events = Events::open(path, &InputSettings::default())?;
+    let Some(event) = events.read() else { return Err(named(Error::argument("no event in it"))) };
+    match events.peek() {
+        None => event.map_err(named),
+        Some(_) => Err(named(Error::new(
+            ErrorKind::Unsupported,
+            "several events where one is wanted: take one, as in a[0]",
+        ))),
     }
-    let file = File::open(path).map_err(|e| named(Error::io("cannot open it", e)))?;
-    npy::read(&mut BufReader::new(file), MAX_INPUT_BYTES).map_err(named)
+}
+
+/// Several events where one is wanted.
+fn is_a_stack(n: usize) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("a stack of {n} events where one is wanted: take one, as in a[0]"),
+    )
 }
 
 /// Writes an event as an `.npy` file.
@@ -84,6 +100,9 @@ pub fn write_atomically(
         .suffix(TEMPORARY)
         .tempfile_in(folder)
         .map_err(io("cannot create a file in its folder"))?;
+    // Held until the file has its name or is gone, so that `leftovers` can tell it from a dead program's. Where the
+    // file system has no locks, it cannot, and says nothing.
+    let _ = temporary.as_file().lock();
     let mut writer = BufWriter::new(temporary);
     fill(&mut writer).map_err(named)?;
     writer.flush().map_err(io("cannot write it"))?;
@@ -101,10 +120,29 @@ pub fn write_atomically(
     Ok(())
 }
 
+/// Temporary files in `folder` that belong to no running program: what is left of one that was killed while it wrote.
+///
+/// Sorted by name; empty where the folder cannot be read.
+pub fn leftovers(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let is_temporary = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(b".") && name.ends_with(TEMPORARY.as_bytes())
+    };
+    // A file that nobody holds the lock of has lost its writer.
+    let is_dead = |path: &PathBuf| match File::open(path) {
+        Ok(file) => !matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+        Err(_) => false,
+    };
+    let mut found: Vec<PathBuf> =
+        entries.flatten().map(|e| e.path()).filter(|p| is_temporary(p) && is_dead(p)).collect();
+    found.sort();
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use crate::event::Samples;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -145,6 +183,22 @@ mod tests {
         assert_eq!(names(folder.path()), ["event.npy"]);
     }
 
+    #[test]
+    fn leftovers_are_told_from_files_being_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(format!(".event.npy.abc{TEMPORARY}"));
+        std::fs::write(&left, b"half").unwrap();
+        std::fs::write(folder.path().join("other.npy"), b"").unwrap();
+        write_atomically(&folder.path().join("event.npy"), false, &mut |_| {
+            assert_eq!(names(folder.path()).len(), 3, "a temporary file is there");
+            assert_eq!(leftovers(folder.path()), std::slice::from_ref(&left), "and is known to be in use");
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(leftovers(folder.path()), [left]);
+        assert!(leftovers(&folder.path().join("none")).is_empty());
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_are_followed_and_devices_left_alone() {
@@ -171,7 +225,7 @@ mod tests {
         assert_eq!(write(Path::new("..")).kind(), ErrorKind::Argument);
         let long = folder.path().join("n".repeat(250));
         write_atomically(&long, false, &mut |_| Ok(())).unwrap();
-        assert!(read_event(folder.path()).unwrap_err().to_string().contains("not a file"));
+        assert!(read_event(folder.path()).unwrap_err().to_string().contains("a folder"));
         let error = read_event(&folder.path().join("missing.npy")).unwrap_err();
         assert!(error.kind() == ErrorKind::Io && error.to_string().contains("missing.npy"), "{error}");
     }

@@ -3,50 +3,36 @@
 //! Read here rather than by a library, because the libraries allocate what a header claims before they look at what
 //! the file holds; a lying header must cost nothing.
 
+use super::array::{ArrayEvents, Layout, ReadSettings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{DType, Event, Samples};
-use crate::with_samples;
+use crate::event::{DType, Event};
 use std::io::{Read, Write};
 
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// First bytes of every such file.
+pub const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// A header is a short dictionary; NumPy itself refuses longer ones unless told otherwise.
 const MAX_HEADER: usize = 10_000;
 
-/// What a header says.
-#[derive(Debug, PartialEq)]
-struct Header {
-    dtype: DType,
-    big_endian: bool,
-    fortran_order: bool,
-    shape: Vec<usize>,
-}
-
-/// Reads a 3-D array from `.npy` bytes.
+/// The events of an `.npy` file: one in a 2-D or 3-D array, several in a 4-D one. Reads the header alone.
 ///
 /// # Errors
-/// `Corrupt` or `Truncated` for damaged files, `Unsupported` for types and dimensions that an event does not have (the
-/// message says what to convert to), `Argument` for NaN and infinite samples, `Limit` beyond `max_bytes` of samples.
-pub fn read(reader: &mut dyn Read, max_bytes: u64) -> Result<Event> {
+/// `Corrupt` or `Truncated` for damaged headers, `Unsupported` for types and dimensions that an event does not have
+/// (the message says what to convert to), `Argument` for arrays without numbers, `Limit` beyond the settings' bytes.
+pub fn open<R: Read>(mut reader: R, settings: ReadSettings) -> Result<ArrayEvents<R>> {
     let mut start = [0u8; 8];
-    fill(reader, &mut start, "its first eight bytes")?;
-    if start.starts_with(b"PK\x03\x04") {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "an .npz archive: unzip it and name the .npy files in it",
-        ));
-    }
+    fill(&mut reader, &mut start, "its first eight bytes")?;
     if &start[..6] != MAGIC {
         return Err(Error::corrupt("not an .npy file: its first bytes are others"));
     }
     let n = match start[6] {
         1 => {
             let mut n = [0u8; 2];
-            fill(reader, &mut n, "the header's length")?;
+            fill(&mut reader, &mut n, "the header's length")?;
             usize::from(u16::from_le_bytes(n))
         }
         2 | 3 => {
             let mut n = [0u8; 4];
-            fill(reader, &mut n, "the header's length")?;
+            fill(&mut reader, &mut n, "the header's length")?;
             u32::from_le_bytes(n) as usize
         }
         v => {
@@ -60,15 +46,24 @@ pub fn read(reader: &mut dyn Read, max_bytes: u64) -> Result<Event> {
         return Err(Error::corrupt(format!("a header of {n} bytes; {MAX_HEADER} is the most")));
     }
     let mut text = vec![0u8; n];
-    fill(reader, &mut text, "the header")?;
-    let header = parse(&String::from_utf8_lossy(&text))?;
-    let shape = three(&header.shape)?;
-    let bytes = body(reader, &header, shape, max_bytes)?;
-    let samples = samples(bytes, &header, shape)?;
-    Event::new(shape, samples)
+    fill(&mut reader, &mut text, "the header")?;
+    let layout = parse(&String::from_utf8_lossy(&text))?;
+    ArrayEvents::new(reader, &layout, settings)
 }
 
-fn fill(reader: &mut dyn Read, to: &mut [u8], what: &str) -> Result<()> {
+/// Reads an array that is one event from `.npy` bytes.
+///
+/// # Errors
+/// As [`open`] and [`ArrayEvents::read`]; `Unsupported` for a stack.
+pub fn read(reader: &mut dyn Read, max_bytes: u64) -> Result<Event> {
+    let mut events = open(reader, ReadSettings { max_event_bytes: max_bytes, ..ReadSettings::default() })?;
+    if events.is_stack() {
+        return Err(super::is_a_stack(events.n_events()));
+    }
+    events.read()
+}
+
+fn fill(reader: &mut impl Read, to: &mut [u8], what: &str) -> Result<()> {
     reader.read_exact(to).map_err(|e| match e.kind() {
         std::io::ErrorKind::UnexpectedEof => {
             Error::new(ErrorKind::Truncated, format!("the file ends within {what}"))
@@ -77,70 +72,8 @@ fn fill(reader: &mut dyn Read, to: &mut [u8], what: &str) -> Result<()> {
     })
 }
 
-fn three(shape: &[usize]) -> Result<[usize; 3]> {
-    <[usize; 3]>::try_from(shape).map_err(|_| {
-        let hint = match shape.len() {
-            0 => "a single number is no event",
-            1 | 2 => "give it three axes, as in a.reshape(1, ...)",
-            _ => "compress its events one by one, as in a[0]",
-        };
-        Error::new(ErrorKind::Unsupported, format!("{} dimensions; an event has 3: {hint}", shape.len()))
-    })
-}
-
-/// The bytes of the samples, read as they come, so that no header makes us allocate what is not there.
-fn body(reader: &mut dyn Read, header: &Header, shape: [usize; 3], max_bytes: u64) -> Result<Vec<u8>> {
-    let n_bytes = shape
-        .iter()
-        .try_fold(header.dtype.n_bytes() as u64, |n, &s| n.checked_mul(s as u64))
-        .ok_or_else(|| Error::corrupt(format!("no computer holds an array of shape {shape:?}")))?;
-    if n_bytes > max_bytes {
-        return Err(Error::new(
-            ErrorKind::Limit,
-            format!("an array of shape {shape:?} has {n_bytes} bytes, more than the limit of {max_bytes}"),
-        ));
-    }
-    let mut bytes = Vec::new();
-    reader.take(n_bytes).read_to_end(&mut bytes).map_err(|e| Error::io("reading", e))?;
-    if (bytes.len() as u64) < n_bytes {
-        return Err(Error::new(
-            ErrorKind::Truncated,
-            format!("an array of shape {shape:?} has {n_bytes} bytes, but the file holds {}", bytes.len()),
-        ));
-    }
-    let mut rest = Vec::new();
-    match reader.take(1).read_to_end(&mut rest).map_err(|e| Error::io("reading", e))? {
-        0 => Ok(bytes),
-        _ => Err(Error::corrupt(format!("bytes follow the {n_bytes} of an array of shape {shape:?}"))),
-    }
-}
-
-/// Samples in C order from the bytes of an array.
-fn samples(mut bytes: Vec<u8>, header: &Header, shape: [usize; 3]) -> Result<Samples> {
-    if header.big_endian {
-        bytes.chunks_exact_mut(header.dtype.n_bytes()).for_each(<[u8]>::reverse);
-    }
-    let samples = Samples::from_le_bytes(header.dtype, &bytes)
-        .ok_or_else(|| Error::corrupt("the samples do not fill whole numbers of bytes"))?;
-    Ok(match header.fortran_order {
-        true => with_samples!(&samples, v => Samples::from(from_fortran(v, shape))),
-        false => samples,
-    })
-}
-
-/// First axis fastest to last axis fastest.
-fn from_fortran<T: Copy>(v: &[T], [a, b, c]: [usize; 3]) -> Vec<T> {
-    let mut out = Vec::with_capacity(v.len());
-    for i in 0..a {
-        for j in 0..b {
-            out.extend((0..c).map(|k| v[i + a * (j + b * k)]));
-        }
-    }
-    out
-}
-
 /// Parses the dictionary: `{'descr': '<u2', 'fortran_order': False, 'shape': (192, 249, 16), }`.
-fn parse(text: &str) -> Result<Header> {
+fn parse(text: &str) -> Result<Layout> {
     let value = |key: &str| -> Result<&str> {
         let quoted = [format!("'{key}'"), format!("\"{key}\"")];
         quoted
@@ -158,7 +91,7 @@ fn parse(text: &str) -> Result<Header> {
         ));
     };
     let descr = descr[1..].split(quote).next().unwrap_or("");
-    let (dtype, big_endian) = sample_type(descr)?;
+    let encoding = descr.parse()?;
     let order = value("fortran_order")?;
     let fortran_order = match (order.starts_with("True"), order.starts_with("False")) {
         (true, _) => true,
@@ -173,30 +106,7 @@ fn parse(text: &str) -> Result<Header> {
         .filter(|s| !s.is_empty())
         .map(|s| s.parse().map_err(|_| bad_shape()))
         .collect::<Result<_>>()?;
-    Ok(Header { dtype, big_endian, fortran_order, shape })
-}
-
-fn sample_type(descr: &str) -> Result<(DType, bool)> {
-    let unsupported =
-        |hint: &str| Err(Error::new(ErrorKind::Unsupported, format!("samples of type '{descr}': {hint}")));
-    let (big_endian, name) = match descr.as_bytes().first() {
-        Some(b'>') => (true, &descr[1..]),
-        Some(b'<' | b'|' | b'=') => (false, &descr[1..]),
-        _ => (false, descr),
-    };
-    let dtype = match name {
-        "u1" => DType::U8,
-        "u2" => DType::U16,
-        "i2" => DType::I16,
-        "i4" => DType::I32,
-        "f4" => DType::F32,
-        "b1" => return unsupported("convert by .astype('uint8')"),
-        "i1" => return unsupported("convert by .astype('int16')"),
-        "f2" | "f8" => return unsupported("convert by .astype('float32')"),
-        "u4" | "i8" | "u8" => return unsupported("convert by .astype('int32') if the values fit"),
-        _ => return unsupported("an event has uint8, uint16, int16, int32 or float32 samples"),
-    };
-    Ok((dtype, big_endian))
+    Ok(Layout { encoding, fortran_order, shape })
 }
 
 /// Writes an event as `.npy`, version 1.0, C order, little-endian.
@@ -204,15 +114,25 @@ fn sample_type(descr: &str) -> Result<(DType, bool)> {
 /// # Errors
 /// `Io`.
 pub fn write(writer: &mut dyn Write, event: &Event) -> Result<()> {
-    let descr = match event.dtype() {
+    write_header(writer, event.dtype(), &event.shape())?;
+    writer.write_all(&event.samples().to_le_bytes()).map_err(|e| Error::io("writing", e))
+}
+
+/// Writes what stands before the samples of an array of `shape`: the samples follow in C order, little-endian.
+///
+/// # Errors
+/// `Io`.
+pub fn write_header(writer: &mut dyn Write, dtype: DType, shape: &[usize]) -> Result<()> {
+    let descr = match dtype {
         DType::U8 => "|u1",
         DType::U16 => "<u2",
         DType::I16 => "<i2",
         DType::I32 => "<i4",
         DType::F32 => "<f4",
     };
-    let [a, b, c] = event.shape();
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({a}, {b}, {c}), }}");
+    let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", extents.join(", "));
     // NumPy aligns the samples to 64 bytes: magic, version, length, dictionary, spaces, line end.
     let unpadded = MAGIC.len() + 4 + header.len() + 1;
     header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
@@ -221,14 +141,13 @@ pub fn write(writer: &mut dyn Write, event: &Event) -> Result<()> {
     start.extend([1, 0]);
     start.extend((header.len() as u16).to_le_bytes());
     start.extend(header.as_bytes());
-    let io = |e| Error::io("writing", e);
-    writer.write_all(&start).map_err(io)?;
-    writer.write_all(&event.samples().to_le_bytes()).map_err(io)
+    writer.write_all(&start).map_err(|e| Error::io("writing", e))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Samples;
 
     /// A file with this dictionary and body.
     fn file(dictionary: &str, body: &[u8]) -> Vec<u8> {
@@ -300,7 +219,6 @@ mod tests {
             assert_eq!(kind(&whole[..n]), ErrorKind::Truncated, "{n} bytes");
         }
         assert_eq!(kind(&[&whole[..], &[0]].concat()), ErrorKind::Corrupt);
-        assert_eq!(kind(b"PK\x03\x04 a zip file"), ErrorKind::Unsupported);
         assert_eq!(kind(b"{ text, not an array }"), ErrorKind::Corrupt);
         assert_eq!(kind(b"\x93NUMPY\x09\x00\x00\x00"), ErrorKind::Unsupported);
         assert_eq!(kind(&with("(1, 1, 2)", "(1, 1, 2000)")), ErrorKind::Truncated);
@@ -310,15 +228,106 @@ mod tests {
         assert_eq!(kind(&with("(1, 1, 2)", "2")), ErrorKind::Corrupt);
         assert_eq!(kind(&with("False", "Maybe")), ErrorKind::Corrupt);
         assert_eq!(kind(&with("'descr'", "'d'")), ErrorKind::Corrupt);
-        for shape in ["()", "(2,)", "(1, 2)", "(1, 1, 1, 2)", "(1, 1, 1, 1, 2)"] {
+        for shape in ["()", "(2,)", "(1, 1, 1, 2)", "(1, 1, 1, 1, 2)"] {
             assert_eq!(kind(&with("(1, 1, 2)", shape)), ErrorKind::Unsupported, "{shape}");
         }
-        for descr in ["|O", "<f8", "<i8", "<u4", "|b1", "<c8", "<U3", ""] {
+        for descr in ["|O", "<f2", "|i1", "|b1", "<c8", "<U3", ""] {
             assert_eq!(kind(&with("<u2", descr)), ErrorKind::Unsupported, "{descr}");
         }
         assert_eq!(kind(&with("'<u2'", "[('a', '<u2')]")), ErrorKind::Unsupported);
         assert_eq!(kind(&file(&good.replace("(1, 1, 2)", "(1, 0, 2)"), &[])), ErrorKind::Argument);
         let nan = file(&good.replace("<u2", "<f4"), &[0, 0, 0, 0, 0, 0, 0xc0, 0x7f]);
         assert!(read_all(&nan).unwrap_err().to_string().contains("[0, 0, 1]"));
+    }
+
+    fn dictionary(descr: &str, fortran: bool, shape: &str) -> String {
+        let fortran = if fortran { "True" } else { "False" };
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n")
+    }
+
+    #[test]
+    fn planes_are_events_of_one_plane() {
+        let event = read_all(&file(&dictionary("|u1", false, "(2, 3)"), &[0, 1, 2, 3, 4, 5])).unwrap();
+        assert_eq!((event.shape(), event.samples().get(5)), ([1, 2, 3], 5.0));
+        let turned = read_all(&file(&dictionary("|u1", true, "(2, 3)"), &[0, 1, 2, 3, 4, 5])).unwrap();
+        assert_eq!(turned.samples(), &Samples::from(vec![0u8, 2, 4, 1, 3, 5]));
+    }
+
+    #[test]
+    fn stacks_are_read_event_by_event() {
+        // Event n holds 10 n + its own position; as NumPy lays it out in either order.
+        let value = |n: usize, i: usize, k: usize| (10 * n + 2 * i + k) as u8;
+        let mut c = vec![];
+        for n in 0..3 {
+            for i in 0..2 {
+                c.extend((0..2).map(|k| value(n, i, k)));
+            }
+        }
+        let mut fortran = vec![];
+        for k in 0..2 {
+            for i in 0..2 {
+                fortran.extend((0..3).map(|n| value(n, i, k)));
+            }
+        }
+        for (order, body) in [(false, &c), (true, &fortran)] {
+            let bytes = file(&dictionary("|u1", order, "(3, 2, 1, 2)"), body);
+            let mut events = open(&bytes[..], ReadSettings::default()).unwrap();
+            assert!(events.is_stack() && events.n_events() == 3);
+            events.skip().unwrap();
+            for n in [1, 2] {
+                assert_eq!(events.next_index(), Some(n));
+                let event = events.read().unwrap();
+                assert_eq!(event.shape(), [2, 1, 2]);
+                let want: Vec<u8> = (0..4).map(|i| value(n, i / 2, i % 2)).collect();
+                assert_eq!(event.samples(), &Samples::from(want), "fortran {order}");
+            }
+            assert_eq!(events.next_index(), None);
+        }
+    }
+
+    #[test]
+    fn a_cut_stack_gives_the_events_before_the_cut() {
+        let bytes = file(&dictionary("|u1", false, "(3, 1, 1, 2)"), &[1, 2, 3, 4, 5]);
+        let mut events = open(&bytes[..], ReadSettings::default()).unwrap();
+        assert!(events.read().is_ok() && events.read().is_ok());
+        let error = events.read().unwrap_err();
+        assert!(error.kind() == ErrorKind::Truncated && error.to_string().contains("holds 5"), "{error}");
+        assert_eq!(events.next_index(), None);
+    }
+
+    #[test]
+    fn a_bad_event_does_not_spoil_its_stack() {
+        let body: Vec<u8> = [1.0f32, f32::NAN, 3.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let bytes = file(&dictionary("<f4", false, "(3, 1, 1, 1)"), &body);
+        let mut events = open(&bytes[..], ReadSettings::default()).unwrap();
+        assert!(events.read().is_ok());
+        assert_eq!(events.read().unwrap_err().kind(), ErrorKind::Argument);
+        assert_eq!(events.read().unwrap().samples(), &Samples::from(vec![3.0f32]));
+    }
+
+    #[test]
+    fn wide_numbers_become_narrow_ones_only_where_nothing_is_lost() {
+        let f8 = |values: [f64; 2], round: bool| {
+            let body: Vec<u8> = values.iter().flat_map(|v| v.to_be_bytes()).collect();
+            let bytes = file(&dictionary(">f8", false, "(1, 2)"), &body);
+            open(&bytes[..], ReadSettings { round, ..ReadSettings::default() })?.read()
+        };
+        assert_eq!(f8([0.0, -1.5], false).unwrap().samples(), &Samples::from(vec![0.0f32, -1.5]));
+        let error = f8([0.5, 0.1], false).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+        assert!(text.contains("1 of the float64") && text.contains("0.1 at [0, 0, 1]"), "{text}");
+        assert_eq!(f8([0.5, 0.1], true).unwrap().samples(), &Samples::from(vec![0.5f32, 0.1]));
+        assert!(f8([0.5, 1e300], true).unwrap_err().to_string().contains("float32"));
+        assert!(f8([0.5, f64::NAN], true).unwrap_err().to_string().contains("NaN"));
+        for (descr, good, bad) in [
+            ("<i8", (-5i64).to_le_bytes().to_vec(), (1i64 << 31).to_le_bytes().to_vec()),
+            ("<u8", 5u64.to_le_bytes().to_vec(), u64::MAX.to_le_bytes().to_vec()),
+            ("<u4", 5u32.to_le_bytes().to_vec(), u32::MAX.to_le_bytes().to_vec()),
+        ] {
+            let read = |body: &[u8]| read_all(&file(&dictionary(descr, false, "(1, 1, 1)"), body));
+            assert_eq!(read(&good).unwrap().samples().get(0).abs(), 5.0, "{descr}");
+            assert_eq!(read(&bad).unwrap_err().kind(), ErrorKind::Argument, "{descr}");
+        }
     }
 }

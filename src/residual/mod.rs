@@ -17,7 +17,8 @@ use model::Values;
 pub fn encode(walk: Walk, occupied: &[bool], bins: &Bins, field: Option<&[i32]>, symbols: &[u16]) -> Vec<u8> {
     let mut coder = Encoder::new();
     let mut symbols = symbols.to_vec();
-    let values = Values { coder: &mut coder, walk, occupied, bins, field, symbols: &mut symbols };
+    let values =
+        Values { coder: &mut coder, walk, occupied, bins, field, symbols: &mut symbols, over: |_| false };
     dispatch(Level::detect(), values);
     coder.finish()
 }
@@ -35,7 +36,15 @@ pub fn decode(
 ) -> Result<Vec<u16>> {
     let mut coder = Decoder::new(bytes);
     let mut symbols = vec![0; occupied.len()];
-    let values = Values { coder: &mut coder, walk, occupied, bins, field, symbols: &mut symbols };
+    let values = Values {
+        coder: &mut coder,
+        walk,
+        occupied,
+        bins,
+        field,
+        symbols: &mut symbols,
+        over: Decoder::overrun,
+    };
     dispatch(Level::detect(), values);
     if coder.overrun() || coder.n_left() > 0 {
         return Err(Error::corrupt("a code of values that is longer or shorter than its voxels"));

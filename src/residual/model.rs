@@ -59,6 +59,8 @@ pub struct Values<'a, C> {
     pub field: Option<&'a [i32]>,
     /// Bin of each voxel, C order: read when encoding, written when decoding.
     pub symbols: &'a mut [u16],
+    /// Whether it is no use to go on.
+    pub over: fn(&C) -> bool,
 }
 
 impl<C: Coder> Kernel for Values<'_, C> {
@@ -67,7 +69,7 @@ impl<C: Coder> Kernel for Values<'_, C> {
     /// Plain integers and f64, in vectors of whatever width the compiler finds.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Values { coder, walk, occupied, bins, field, symbols } = self;
+        let Values { coder, walk, occupied, bins, field, symbols, over } = self;
         let mut model = Model::new(walk, bins);
         model.load(occupied, 0);
         for i in 0..walk.n[0] {
@@ -83,6 +85,9 @@ impl<C: Coder> Kernel for Values<'_, C> {
                         symbols[at] = symbol;
                     }
                 }
+            }
+            if over(coder) {
+                return;
             }
             model.slices.rotate_right(1);
         }
