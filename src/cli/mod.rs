@@ -12,6 +12,7 @@ mod inside;
 mod output;
 mod progress;
 mod report;
+mod synth;
 
 use clap::{Parser, Subcommand};
 use inrfit::error::{Error, ErrorKind};
@@ -104,6 +105,7 @@ enum Command {
     Eval(eval::Eval),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Synth(synth::Synth),
 }
 
 /// Runs the program.
@@ -118,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Synth(args) => synth::run(&args, &mut out),
     };
     let exit = ended.unwrap_or_else(|error| {
         complain(&error);
