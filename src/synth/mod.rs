@@ -51,7 +51,7 @@ pub struct SynthSettings {
     /// events and few with one track.
     pub occupancy: f64,
     /// A window opens at a sample above this, ADC counts, 1 to 1022. The pedestal is at 74 and the noise stays
-    /// within 3.5, so at 77 or more it opens none by itself.
+    /// within 3.4, so at 77 or more it opens none by itself.
     pub threshold: u16,
     /// Samples of a window along z, at least 1.
     pub window: usize,
@@ -73,7 +73,8 @@ impl Default for SynthSettings {
     }
 }
 
-/// The chamber and what flies through it. Set so that events have the statistics of the wedges.
+/// The chamber and what flies through it. Lengths, diffusion and front end are close to the real ones; spectra and
+/// shares were set by hand, with all five wedges in view, so that events have their statistics.
 #[derive(Debug, Clone)]
 struct Model {
     /// Radius of the inner edge of the first layer, cm.
@@ -96,6 +97,10 @@ struct Model {
     max_rapidity: f64,
     /// Mean path across the beam after the first 60 cm, cm.
     lifetime: f64,
+    /// Share of the particles that are kaons, and that are protons; the others are pions.
+    heavy_share: f64,
+    /// The most that one ionises, fast ones being 1.
+    most_ionising: f64,
     /// Share of the particles that are slow electrons from the gas.
     loose_share: f64,
     /// Their lowest momentum, GeV.
@@ -106,6 +111,8 @@ struct Model {
     stopping: f64,
     /// Collisions of a fast particle with the gas on a centimetre.
     collision_density: f64,
+    /// Most electrons of one collision with the gas; a knock-on electron of more would be a track of its own.
+    most_electrons: f64,
     /// Deviation of an electron after a centimetre of drift, across the beam and along it, cm; grows as the root.
     diffusion: [f64; 2],
     /// Counts at the peak of the pulse of an average electron, if its pad took all.
@@ -129,23 +136,26 @@ const WEDGE: Model = Model {
     bin_length: 0.42,
     vertex_spread: 5.0,
     n_pile_up: 5,
-    trigger_share: 0.529,
-    min_momentum: 0.05,
-    temperature: 0.18,
-    max_rapidity: 1.26,
-    lifetime: 219.0,
-    loose_share: 0.3,
-    loose_momentum: 0.000675,
-    loose_path: 22.2,
-    stopping: 12.2,
-    collision_density: 12.0,
-    diffusion: [0.006, 0.0158],
-    gain: 1.52,
-    pad_width: 0.674,
-    pulse_rise: 0.754,
-    pulse_fall: 0.95,
+    trigger_share: 0.47,
+    min_momentum: 0.07,
+    temperature: 0.16,
+    max_rapidity: 0.9,
+    lifetime: 300.0,
+    heavy_share: 0.06,
+    most_ionising: 23.0,
+    loose_share: 0.2,
+    loose_momentum: 0.0015,
+    loose_path: 15.0,
+    stopping: 3.0,
+    collision_density: 13.5,
+    most_electrons: 3500.0,
+    diffusion: [0.0085, 0.0158],
+    gain: 1.48,
+    pad_width: 0.645,
+    pulse_rise: 0.79,
+    pulse_fall: 1.06,
     pedestal: 74.08,
-    noise: 1.0,
+    noise: 0.98,
 };
 
 /// What all tracks of an event share.
@@ -265,7 +275,7 @@ impl SynthSettings {
         let mut stream = Stream::new(self.seed, i);
         let track = Track::draw(model, section, collisions, &mut stream);
         let half = 0.5 * self.shape[0] as f64;
-        track.ionise(section, &mut stream, |cluster, stream| {
+        track.ionise(model, section, &mut stream, |cluster, stream| {
             let drift = section.length - cluster.height;
             let root = drift.max(0.0).sqrt();
             let across = model.diffusion[0] * root;

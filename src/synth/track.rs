@@ -8,10 +8,8 @@ use inrfit_sampling::rng::Stream;
 const RADIUS_PER_GEV: f64 = 238.0;
 /// How far a particle moves at once where it cannot be seen, cm.
 const BLIND_STEP: f64 = 0.8;
-/// Most electrons of one collision with the gas; a knock-on electron of more would be a track of its own.
-const MAX_ELECTRONS: f64 = 3000.0;
-/// Masses of pion, kaon, proton and electron, GeV.
-const MASSES: [f64; 4] = [0.1396, 0.4937, 0.9383, 0.000_511];
+/// Masses of pion, kaon and proton, GeV.
+const MASSES: [f64; 3] = [0.1396, 0.4937, 0.9383];
 
 /// The part of the chamber that an event shows.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +95,8 @@ impl Track {
         let eta = model.max_rapidity * (2.0 * stream.unit() - 1.0);
         let slope = (exp(eta) - exp(-eta)) / 2.0;
         let kind = stream.unit();
-        let mass = MASSES[usize::from(kind > 0.80) + usize::from(kind > 0.90)];
+        let mass =
+            MASSES[usize::from(kind < 2.0 * model.heavy_share) + usize::from(kind < model.heavy_share)];
         Track {
             at: [0.0, 0.0],
             height: collision.height,
@@ -105,7 +104,7 @@ impl Track {
             curvature: sign / (RADIUS_PER_GEV * momentum),
             slope,
             left: 60.0 - model.lifetime * ln(1.0 - stream.unit()),
-            density: model.collision_density * slowness(mass, momentum, slope),
+            density: model.collision_density * slowness(mass, momentum, slope).min(model.most_ionising),
             delay: collision.delay,
         }
     }
@@ -143,6 +142,7 @@ impl Track {
     /// Follows the particle and hands every cluster inside the section to `sink`.
     pub fn ionise(
         mut self,
+        model: &Model,
         section: &Section,
         stream: &mut Stream,
         mut sink: impl FnMut(Cluster, &mut Stream),
@@ -176,7 +176,7 @@ impl Track {
                 azimuth: angle(self.at[0], self.at[1]),
                 height: self.height,
                 delay: self.delay,
-                n_electrons: n.min(MAX_ELECTRONS) as u32,
+                n_electrons: n.min(model.most_electrons) as u32,
             };
             let inside = cluster.height > 0.0 && cluster.height < section.length;
             if inside && cluster.radius > inner - 0.5 && cluster.radius < outer + 0.5 {
@@ -212,8 +212,8 @@ impl Track {
     }
 }
 
-/// How much more a slow particle ionises: 1 / beta^2, at most 40.
+/// How much more a slow particle ionises: 1 / beta^2.
 fn slowness(mass: f64, momentum: f64, slope: f64) -> f64 {
     let p2 = momentum * momentum * (1.0 + slope * slope);
-    ((p2 + mass * mass) / p2).min(40.0)
+    (p2 + mass * mass) / p2
 }
