@@ -44,9 +44,10 @@ status=0
 "$inrfit" bench "$folder"/*.npy --settings "$@" -o "$rows" --force || status=$?
 echo
 echo "kind, events, occupancy, bytes in / bytes out, log-MAE, precision, recall"
-# Columns are found by their names; rows that failed have no bytes.
+# Columns are found by their names, quoted cells may hold commas; rows that failed have no bytes.
 for kind in $kinds; do
     awk -F, -v kind="$kind" '
+        { gsub(/"[^"]*"/, "") }
         NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
         $at["input"] ~ "^" kind "-[0-9]+$" && $at["bytes"] != "" {
             n++; raw += $at["raw_bytes"]; bytes += $at["bytes"]; occupancy += $at["occupancy"]
