@@ -383,3 +383,15 @@ fn an_interrupt_leaves_nothing() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(bench.files(), files);
 }
+
+#[test]
+fn the_readme_has_every_exit_code() {
+    let readme = include_str!("../README.md");
+    let help = text(&Bench::new(&[]).run(&["--help"]).stdout);
+    let codes = help.split("Exit codes:").nth(1).unwrap().lines().filter_map(|l| l.trim().split_once("  "));
+    let rows: Vec<String> = codes.map(|(code, meaning)| format!("| {code} | {meaning} |")).collect();
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        assert!(readme.contains(&row), "{row}");
+    }
+}
