@@ -19,6 +19,7 @@ fn main() {
         threshold: 0.0,
         transform: Transform::Log2 { unit_exponent: 0, center: 6.5, scale: 1.0 },
         coords: CoordMap::cube(-1.0, 1.0),
+        pattern: None,
     };
     let mut reference = None;
     println!("lanes,threads,seconds,gflops,same_bits");

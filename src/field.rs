@@ -2,10 +2,11 @@
 
 use crate::backend::{Backend, SiteBlock};
 use crate::domain::{CoordMap, Transform};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DType, Samples};
 use crate::lane::{Kernel, Level, Simd, dispatch};
 use crate::net::Weights;
+use crate::pattern::{Pattern, Support};
 use crate::tile::Tile;
 use std::ops::Range;
 
@@ -29,6 +30,8 @@ pub struct NetField {
     pub transform: Transform,
     /// Coordinates of the voxels of a tile.
     pub coords: CoordMap,
+    /// What the features of a site are, where the network reads any.
+    pub pattern: Option<Pattern>,
 }
 
 /// Turns the value head into values before rounding, in the lane's exact arithmetic.
@@ -69,24 +72,34 @@ impl Transform {
     /// `None` where the transform itself says that the voxel is empty.
     #[inline]
     pub fn sample(&self, dtype: DType, range: (f64, f64), v: f32) -> Option<f64> {
-        let mut v = f64::from(v);
         match *self {
-            Transform::Log2 { .. } => {}
-            Transform::Ln { cut, .. } if v >= f64::from(cut) => v = v.trunc(),
+            Transform::Log2 { .. } => Some(held(dtype, range, f64::from(v))),
+            Transform::Ln { cut, .. } if v >= cut => Some(held(dtype, range, f64::from(v).trunc())),
             // Below the cut, or NaN.
-            Transform::Ln { .. } => return None,
+            Transform::Ln { .. } => None,
         }
-        // As comparisons, so that NaN becomes the upper end, as in the lane's clamp.
-        let v = if v < range.1 { v } else { range.1 };
-        let v = if v > range.0 { v } else { range.0 };
-        let least = if dtype.is_integer() { 1.0 } else { f64::from(f32::MIN_POSITIVE) };
-        let whole = if dtype.is_integer() { v.round_ties_even() } else { v };
-        Some(match whole {
-            0.0 if v >= 0.0 && range.1 >= least => least,
-            0.0 if range.0 <= -least => -least,
-            0.0 => least,
-            _ => whole,
-        })
+    }
+
+    /// [`Transform::sample`] of a voxel that is known to be occupied, whatever its value.
+    #[inline]
+    pub fn within(&self, dtype: DType, range: (f64, f64), v: f32) -> f64 {
+        self.sample(dtype, range, v).unwrap_or_else(|| held(dtype, range, range.0))
+    }
+}
+
+/// `v` held in `range`, and whole (never 0) for integer samples.
+#[inline]
+fn held(dtype: DType, range: (f64, f64), v: f64) -> f64 {
+    // As comparisons, so that NaN becomes the upper end, as in the lane's clamp.
+    let v = if v < range.1 { v } else { range.1 };
+    let v = if v > range.0 { v } else { range.0 };
+    let least = if dtype.is_integer() { 1.0 } else { f64::from(f32::MIN_POSITIVE) };
+    let whole = if dtype.is_integer() { v.round_ties_even() } else { v };
+    match whole {
+        0.0 if v >= 0.0 && range.1 >= least => least,
+        0.0 if range.0 <= -least => -least,
+        0.0 => least,
+        _ => whole,
     }
 }
 
@@ -165,10 +178,49 @@ impl NetField {
         }
         Ok(samples)
     }
+
+    /// The samples of a tile whose occupied voxels are known: none of them is 0, all others are.
+    ///
+    /// # Errors
+    /// `Device` where evaluation fails.
+    pub fn decode_within(
+        &self,
+        backend: &dyn Backend,
+        support: &Support<'_>,
+        dtype: DType,
+        range: (f64, f64),
+    ) -> Result<Samples> {
+        if u32::try_from(support.occupied.len()).is_err() {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "a tile of 2^32 voxels or more; encode with smaller tiles",
+            ));
+        }
+        let occupied = support.occupied.iter().enumerate().filter(|(_, o)| **o);
+        let positions: Vec<u32> = occupied.map(|(i, _)| i as u32).collect();
+        let axes = [0, 1, 2].map(|a| self.coords.axis(a, support.shape[a]));
+        let axes = [&axes[0][..], &axes[1], &axes[2]];
+        let plan = self.pattern.map(|p| p.plan());
+        let n_features = plan.as_ref().map_or(1, |p| p.n_features());
+        let mut samples = Samples::zeros(dtype, support.occupied.len());
+        for positions in positions.chunks(BLOCK_SITES.min(BLOCK_FEATURES / n_features)) {
+            let features = plan.as_ref().map_or_else(Vec::new, |p| p.native(support, positions));
+            let heads =
+                self.heads(backend, &SiteBlock { axes, positions: Some(positions), features: &features })?;
+            let values = self.transform.values(Level::detect(), &heads, self.weights.spec().n_heads);
+            for (&i, &v) in positions.iter().zip(&values) {
+                samples.set(i as usize, self.transform.within(dtype, range, v));
+            }
+        }
+        Ok(samples)
+    }
 }
 
 /// Sites that are evaluated at once.
 const BLOCK_SITES: usize = 1 << 18;
+
+/// Features that are held at once.
+const BLOCK_FEATURES: usize = 1 << 22;
 
 /// Boxes of at most [`BLOCK_SITES`] sites that fill a grid of `shape` one after the other in C order.
 fn blocks(shape: [usize; 3]) -> Vec<[Range<usize>; 3]> {

@@ -7,7 +7,9 @@ use crate::event::{DType, Event};
 use crate::fit::FitSettings;
 use crate::lane::{Scalar, Simd};
 use crate::net::{Model, NetSpec};
+use crate::pattern::{Pattern, Support, run_axis};
 use crate::quant::{BitRates, MatrixBits};
+use crate::residual::Bound;
 use crate::tile::TileGrid;
 use inrfit_sampling::SamplerKind;
 use serde::Serialize;
@@ -51,6 +53,46 @@ named! {
     Mode {
         /// The network alone, as in the papers.
         Field = "field",
+        /// A network for the values, and which voxels are occupied, exactly.
+        Masked = "masked",
+        /// Every voxel within a bound: occupancy exactly, values by bins.
+        Bounded = "bounded",
+        /// Every voxel as it was.
+        Lossless = "lossless",
+    }
+}
+
+impl Mode {
+    /// Whether occupancy is stored exactly.
+    pub fn is_exact(self) -> bool {
+        self != Mode::Field
+    }
+
+    /// Whether every voxel is within a bound.
+    pub fn is_bounded(self) -> bool {
+        matches!(self, Mode::Bounded | Mode::Lossless)
+    }
+}
+
+named! {
+    /// How much work a smaller file is worth.
+    Effort {
+        /// The exact layers by their quick codes.
+        Fast = "fast",
+        /// The exact layers by mixing.
+        Balanced = "balanced",
+        /// Besides, small fields are tried below a bound.
+        Best = "best",
+    }
+}
+
+named! {
+    /// Which error a fit makes small.
+    Optimise {
+        /// Mean error of `log2(1 + ADC)`.
+        LogMae = "log-mae",
+        /// Mean squared error of ADC.
+        Mse = "mse",
     }
 }
 
@@ -163,6 +205,14 @@ pub struct Settings {
     pub mode: Mode,
     /// Where what is not said comes from.
     pub preset: Preset,
+    /// The bound of [`Mode::Bounded`].
+    pub bound: Option<Bound>,
+    /// How much work a smaller file is worth.
+    pub effort: Effort,
+    /// Keep a field below a bound even where the file is smaller without.
+    pub keep_field: bool,
+    /// Which error to make small.
+    pub optimise: Option<Optimise>,
     /// Family of the network.
     pub model: ModelKind,
     /// Units of a hidden layer.
@@ -198,8 +248,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            mode: Mode::Field,
+            mode: Mode::Masked,
             preset: Preset::Default,
+            bound: None,
+            effort: Effort::Balanced,
+            keep_field: false,
+            optimise: None,
             model: ModelKind::Siren,
             hidden: None,
             n_layers: None,
@@ -226,6 +280,12 @@ pub(crate) struct Resolved {
     pub sampling: Sampling,
     pub coords: CoordMap,
     pub transform: Transform,
+    /// What the features of a site are.
+    pub pattern: Option<Pattern>,
+    /// Whether occupancy is stored exactly, and the network fitted to the occupied voxels alone.
+    pub exact: bool,
+    /// Which error checkpoints are compared by.
+    pub optimise: Optimise,
     /// Whether the occupancy threshold is calibrated; else everything above the transform's cut is occupied.
     pub calibrate: bool,
 }
@@ -234,6 +294,9 @@ pub(crate) struct Resolved {
 const VOXELS_PER_WEIGHT: f64 = 22.0;
 const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 
+/// Occupied voxels that a weight of the automatic width stands for beside an exact support.
+const OCCUPIED_PER_MASKED_WEIGHT: f64 = 20.0;
+
 /// Beyond any use: a day of a fast machine.
 const MAX_STEPS: u64 = 1_000_000_000;
 const MAX_BATCH: usize = 1 << 28;
@@ -241,45 +304,99 @@ const MAX_BATCH: usize = 1 << 28;
 impl Settings {
     /// Answers every question for an event in the tiles of `grid`, of which the fullest has `n_occupied` occupied
     /// voxels.
+    /// The bound that every voxel keeps; `None` in modes that have none.
+    ///
+    /// # Errors
+    /// `Argument` where mode and bound do not go together.
+    pub fn kept_bound(&self) -> Result<Option<Bound>> {
+        let alone = |what: &str| {
+            Err(Error::argument(format!(
+                "{what} has no meaning in mode {}: use it with --mode bounded or leave it away",
+                self.mode
+            )))
+        };
+        match (self.mode, self.bound) {
+            (Mode::Bounded, Some(Bound::Exact)) | (Mode::Lossless, None) => Ok(Some(Bound::Exact)),
+            (Mode::Bounded, Some(bound)) => Ok(Some(bound)),
+            (Mode::Bounded, None) => Err(Error::argument(
+                "mode bounded needs a bound: --max-error (unit of the samples) or --max-log-error (log2 units)",
+            )),
+            (_, Some(_)) => alone("an error bound"),
+            (Mode::Field | Mode::Masked, None) if self.keep_field => alone("--keep-field"),
+            (Mode::Field | Mode::Masked, None) => Ok(None),
+        }
+    }
+
+    /// Whether fields may be fitted at all.
+    pub fn may_fit(&self) -> bool {
+        !self.mode.is_bounded()
+            || self.keep_field
+            || self.mode == Mode::Bounded && self.effort == Effort::Best
+    }
+
     pub(crate) fn resolve(&self, event: &Event, grid: &TileGrid, n_occupied: usize) -> Result<Resolved> {
         let n_voxels: usize = grid.max_tile_shape().iter().product();
         let paper = self.preset == Preset::PaperSiren;
         let n_layers = self.n_layers.unwrap_or(3);
-        let n_heads = self.n_heads.unwrap_or(if paper { 1 } else { 2 });
+        let exact = self.mode.is_exact();
+        let n_heads = self.n_heads.unwrap_or(if paper || exact { 1 } else { 2 });
+        if exact && (paper || n_heads != 1) {
+            return Err(Error::argument(
+                "modes with exact occupancy have one head and no preset but default",
+            ));
+        }
+        let pattern = exact.then(|| pattern(event));
         let model = match (self.model, paper) {
+            (ModelKind::Siren, _) if exact => Model::Siren { omega_first: 25.0, omega_hidden: 6.0 },
             (ModelKind::Siren, false) => Model::Siren { omega_first: 90.0, omega_hidden: 12.0 },
             (ModelKind::Siren, true) => Model::Siren { omega_first: 105.0, omega_hidden: 25.0 },
         };
-        let mut spec = NetSpec { model, n_coords: 3, n_features: 0, hidden: 128, n_layers, n_heads };
+        let n_features = pattern.map_or(0, |p| p.n_features());
+        let mut spec = NetSpec { model, n_coords: 3, n_features, hidden: 128, n_layers, n_heads };
         if let Some(hidden) = self.hidden {
             spec.hidden = hidden;
         } else if !paper {
-            let most = (n_voxels as f64 / VOXELS_PER_WEIGHT).min(n_occupied as f64 / OCCUPIED_PER_WEIGHT);
+            let (most, step, widest) = match exact {
+                true => (n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT, 1, 16),
+                false => {
+                    let most = n_voxels as f64 / VOXELS_PER_WEIGHT;
+                    (most.min(n_occupied as f64 / OCCUPIED_PER_WEIGHT), 8, 512)
+                }
+            };
             let fits = |h: &usize| NetSpec { hidden: *h, ..spec }.n_weights() as f64 <= most;
-            spec.hidden = (1..=64).map(|n| 8 * n).take_while(fits).last().unwrap_or(8);
+            spec.hidden = (step..=widest).step_by(step).take_while(fits).last().unwrap_or(step);
         }
         spec.validate()?;
         let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
             Bits::Float => None,
+            Bits::Auto if exact => Some(BitRates { matrix: MatrixBits::Mean(4.0), bias: 8.0 }),
             Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0 }),
             Bits::Fixed(n) => {
                 Some(BitRates { matrix: MatrixBits::Mean(f32::from(n)), bias: f32::from(n).max(8.0) })
             }
         };
-        let default_sampling =
-            if paper { Sampling::Full } else { Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }) };
-        let batch = self.batch.unwrap_or(8192);
-        let n_steps = self.n_steps.unwrap_or(if paper { 3000 } else { 5500 });
+        let default_sampling = match (paper, exact) {
+            (true, _) => Sampling::Full,
+            (_, true) => Sampling::Drawn(SamplerKind::Uniform),
+            _ => Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }),
+        };
+        let batch = self.batch.unwrap_or(if exact { 4096 } else { 8192 });
+        let n_steps = self.n_steps.unwrap_or(match (paper, exact) {
+            (true, _) => 3000,
+            (_, true) => 6000,
+            _ => 5500,
+        });
         if !(1..=MAX_BATCH).contains(&batch) || !(1..=MAX_STEPS).contains(&n_steps) {
             return Err(Error::argument(format!(
                 "a fit has 1 to {MAX_STEPS} steps of 1 to {MAX_BATCH} sites, not {n_steps} of {batch}"
             )));
         }
-        let learning_rate = self.learning_rate.unwrap_or(1e-3);
+        let learning_rate = self.learning_rate.unwrap_or(if exact { 3e-3 } else { 1e-3 });
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
             return Err(Error::argument(format!("the learning rate must be positive, not {learning_rate}")));
         }
-        let one_head = n_heads == 1;
+        let one_head = n_heads == 1 && !exact;
+        let optimise = self.optimise.unwrap_or(if one_head { Optimise::Mse } else { Optimise::LogMae });
         let fit = FitSettings {
             spec,
             n_steps,
@@ -287,8 +404,11 @@ impl Settings {
             learning_rate,
             last_rate: if paper { 1.0 } else { 0.01 },
             loss: Loss {
-                value: if one_head { ValueLoss::L2 } else { ValueLoss::L1 },
-                value_scale: if one_head { 1.0 } else { 0.5 },
+                value: match optimise {
+                    Optimise::LogMae => ValueLoss::L1,
+                    Optimise::Mse => ValueLoss::L2,
+                },
+                value_scale: if n_heads == 1 { 1.0 } else { 0.5 },
                 correct: self.correct,
             },
             // A second moment with a short memory follows the rounding noise of the last phase; with the usual
@@ -307,15 +427,36 @@ impl Settings {
         Ok(Resolved {
             fit,
             sampling: self.sampling.unwrap_or(default_sampling),
-            coords: if paper { CoordMap::cube(0.0, 1.0) } else { coords(event, grid.counts()) },
+            coords: match (paper, exact) {
+                (true, _) => CoordMap::cube(0.0, 1.0),
+                (_, true) => CoordMap::cube(-1.0, 1.0),
+                _ => coords(event, grid.counts()),
+            },
             transform: if paper {
                 Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 }
             } else {
                 transform(event, one_head)
             },
             // As published, one head needs no threshold: what the transform cuts is empty.
-            calibrate: !(paper && one_head),
+            calibrate: !(paper && one_head || exact),
+            pattern,
+            exact,
+            optimise,
         })
+    }
+}
+
+/// The neighbourhood that a masked field sees.
+fn pattern(event: &Event) -> Pattern {
+    let occupied: Vec<bool> = (0..event.n_voxels()).map(|i| event.samples().get(i) != 0.0).collect();
+    Pattern {
+        axis: run_axis(&Support { shape: event.shape(), occupied: &occupied }),
+        max_run: 4,
+        reach: 3,
+        spread: [2, 1],
+        distance: 2,
+        fold: [false, false],
+        window: [2, 3, 2],
     }
 }
 

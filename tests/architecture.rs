@@ -19,13 +19,17 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("backend", list("net lane sampling")),
         ("quant", list("net lane entropy")),
         ("fit", list("backend net domain sampling quant")),
-        ("field", list("backend net domain lane event tile sampling")),
-        ("container", list("net domain quant event tile entropy")),
-        ("settings", list("fit backend net domain quant event tile lane sampling")),
+        ("pattern", list("lane")),
+        ("support", list("entropy")),
+        ("residual", list("support event lane entropy")),
+        ("field", list("backend net domain pattern lane event tile sampling")),
+        ("container", list("net domain pattern support residual quant event tile entropy")),
+        ("settings", list("fit backend net domain pattern support residual quant event tile lane sampling")),
         (
             "codec",
             list(
-                "settings fit field quant container domain metrics tile backend net event lane sampling entropy",
+                "settings fit field quant support residual pattern container domain metrics tile backend net event lane \
+                 sampling entropy",
             ),
         ),
     ])

@@ -148,10 +148,14 @@ mod bit;
 mod bytes;
 mod gauss;
 mod int;
+mod logistic;
 mod matrix;
+mod mix;
 mod range;
 
 pub use bit::{AdaptiveBit, Average};
 pub use int::{IntAverage, IntModel};
+pub use logistic::{cdf, squash, stretch};
 pub use matrix::code_matrix;
+pub use mix::{Block, Contexts, Counter, Gates, Mixer, Rates, hash};
 pub use range::{Coder, Decoder, Encoder};

@@ -3,7 +3,10 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
-use inrfit::settings::{Bits, DeviceRequest, Mode, ModelKind, PrecisionKind, Preset, Sampling, Settings};
+use inrfit::residual::Bound;
+use inrfit::settings::{
+    Bits, DeviceRequest, Effort, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling, Settings,
+};
 use inrfit::tile::MAX_DEFAULT_TILE_VOXELS;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -64,9 +67,28 @@ impl Talk {
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Fit")]
 pub struct FitArgs {
-    /// Which layers a file has: field = the weights of the network alone [default: field]
+    /// What a file holds: masked = which voxels are occupied, exactly, and a small network for the values; bounded =
+    /// every voxel within --max-error or --max-log-error; lossless = every voxel as it is; field = a network alone,
+    /// occupancy included. Only bounded and lossless keep a bound [default: masked; bounded where a bound is given]
     #[arg(long, value_name = "MODE", value_parser = one_of::<Mode>(Mode::NAMES), hide_possible_values = true)]
     mode: Option<Mode>,
+    /// Largest error of any voxel, in the unit of the samples (ADC)
+    #[arg(long, value_name = "E", allow_hyphen_values = true, conflicts_with = "max_log_error")]
+    max_error: Option<f64>,
+    /// Largest error of log2(1 + ADC) of any voxel; for non-negative integers
+    #[arg(long, value_name = "E", allow_hyphen_values = true)]
+    max_log_error: Option<f64>,
+    /// How much work a smaller file is worth: fast = quick codes of the exact layers, balanced = mixed contexts, best =
+    /// also tries small networks below a bound [default: balanced]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Effort>(Effort::NAMES), hide_possible_values = true)]
+    effort: Option<Effort>,
+    /// Keep a network in the file in modes bounded and lossless, where it is not needed: for values between voxels
+    #[arg(long)]
+    keep_field: bool,
+    /// Which error to make small: log-mae = mean error of log2(1 + ADC), mse = mean squared error [default: log-mae;
+    /// mse with one head in mode field]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<Optimise>(Optimise::NAMES), hide_possible_values = true)]
+    optimise: Option<Optimise>,
     /// Where settings come from that are not given: default, or paper-siren = SIREN as published (one head, full
     /// batch, 3000 steps, 128 units, weights in float32; takes long; decoded values are held within the range of the
     /// samples) [default: default]
@@ -124,9 +146,15 @@ impl FitArgs {
     /// The settings that these arguments ask for: the only place where options become settings.
     pub fn settings(&self) -> Settings {
         let default = Settings::default();
+        let bound = self.max_error.map(Bound::Absolute).or(self.max_log_error.map(Bound::Log2));
+        let mode = if bound.is_some() { Mode::Bounded } else { default.mode };
         Settings {
-            mode: self.mode.unwrap_or(default.mode),
+            mode: self.mode.unwrap_or(mode),
+            bound,
+            effort: self.effort.unwrap_or(default.effort),
+            keep_field: self.keep_field,
             preset: self.preset.unwrap_or(default.preset),
+            optimise: self.optimise,
             model: self.model.unwrap_or(default.model),
             hidden: self.hidden.map(NonZeroUsize::get),
             n_layers: self.layers.map(NonZeroUsize::get),

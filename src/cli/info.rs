@@ -225,8 +225,10 @@ impl Description {
                 }
             });
         }
-        lines
-            .push(format!("bytes        field {}, raw {}, other {}", layers.field, layers.raw, layers.other));
+        lines.push(format!(
+            "bytes        field {}, support {}, raw {}, other {}",
+            layers.field, layers.support, layers.raw, layers.other
+        ));
         lines.push(String::new());
         let row = |e: &Entry| {
             vec![e.name.to_owned(), format!("{:#04x}", e.kind), e.offset.to_string(), e.bytes.to_string()]

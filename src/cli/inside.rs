@@ -31,15 +31,12 @@ impl<'a> Inside<'a> {
         let mut layers = Layers { other: bytes.len() as u64, ..Layers::default() };
         let mut n_fields = 0;
         for record in &contents.records {
-            let n_bytes = layer_bytes(record.payload) as u64;
-            match record.kind {
-                kind::FIELD => {
-                    n_fields += 1;
-                    layers.field += n_bytes;
-                }
-                kind::RAW => layers.raw += n_bytes,
-                _ => continue,
+            if !matches!(record.kind, kind::FIELD | kind::SUPPORT | kind::RAW) {
+                continue;
             }
+            n_fields += u64::from(record.kind == kind::FIELD);
+            let n_bytes = layer_bytes(record.payload) as u64;
+            *layers.of(record.kind) += n_bytes;
             layers.other -= n_bytes;
         }
         let each = contents.network.map_or(0, |network| network.spec.n_weights() as u64);
@@ -50,7 +47,12 @@ impl<'a> Inside<'a> {
 
     /// The choice of layers by name; `raw` = none, the samples as they are.
     pub fn mode(&self) -> &'static str {
-        if self.layers.field > 0 { "field" } else { "raw" }
+        let tiles = &self.contents.tiles;
+        match self.layers.field {
+            _ if tiles.iter().any(|layers| layers.support.is_some()) => "masked",
+            1.. => "field",
+            0 => "raw",
+        }
     }
 
     /// What fitted the fields.
@@ -75,6 +77,7 @@ pub fn record_name(record: &Record<'_>) -> &'static str {
         kind::HEADER => "header",
         kind::NETWORK => "network",
         kind::FIELD => "field",
+        kind::SUPPORT => "support",
         kind::RAW => "raw",
         kind::INDEX => "index",
         kind::END => "end",

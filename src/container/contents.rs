@@ -7,20 +7,39 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;
 use std::ops::Range;
 
+/// What decoding one voxel of these layers counts as, by the time it takes.
+const SUPPORT_OPERATIONS: u128 = 20_000;
+const RESIDUAL_OPERATIONS: u128 = 200_000;
+
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TileRecords<'a> {
+    /// Its occupied voxels, where they are told apart from the field.
+    pub support: Option<Record<'a>>,
     /// Its field.
     pub field: Option<Record<'a>>,
+    /// The values of its occupied voxels, within a bound.
+    pub residual: Option<Record<'a>>,
     /// Its samples as they are.
     pub raw: Option<Record<'a>>,
 }
 
 impl<'a> TileRecords<'a> {
+    fn all(&self) -> [Option<Record<'a>>; 4] {
+        [self.support, self.field, self.residual, self.raw]
+    }
+
+    /// Where its records lie, bytes from the start of the file: they follow each other.
+    fn span(&self) -> Range<u64> {
+        let ends = |r: Record<'_>| r.payload_offset + r.payload.len() as u64 + 4;
+        let start = self.all().into_iter().flatten().map(|r| r.offset).min().unwrap_or(0);
+        start..self.all().into_iter().flatten().map(ends).max().unwrap_or(0)
+    }
+
     /// The field of a tile that has no other layer: voxels of such a tile can be decoded one by one.
     pub fn only_field(&self) -> Option<Record<'a>> {
         // Named one by one, so that a new layer is decided on here.
-        let TileRecords { field, raw: None } = *self else { return None };
+        let TileRecords { support: None, field, residual: None, raw: None } = *self else { return None };
         field
     }
 }
@@ -82,9 +101,8 @@ impl<'a> Contents<'a> {
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
                 }
-                kind::FIELD | kind::RAW => {
-                    contents.add(record, next_tile)?;
-                    next_tile += 1;
+                kind::SUPPORT | kind::FIELD | kind::RESIDUAL | kind::RAW => {
+                    contents.add(record, &mut next_tile)?
                 }
                 kind::INDEX if index.is_none() => index = Some(record),
                 kind::HEADER | kind::NETWORK | kind::INDEX => {
@@ -114,25 +132,51 @@ impl<'a> Contents<'a> {
         Ok(contents)
     }
 
-    /// Adds the record of a tile, which must be the next one.
-    fn add(&mut self, record: Record<'a>, next_tile: u64) -> Result<()> {
+    /// Adds the record of a tile: the first of the next one, or a later layer of the same tile after its support.
+    fn add(&mut self, record: Record<'a>, next_tile: &mut u64) -> Result<()> {
         let (tile, _) = tile_of(record.payload, record.payload_offset)?;
         let layers = usize::try_from(tile).ok().and_then(|t| self.tiles.get_mut(t));
         let Some(layers) = layers else {
             return Err(Error::corrupt_at(record.payload_offset, format!("there is no tile {tile}")));
         };
-        if tile != next_tile {
-            return Err(Error::corrupt_at(
-                record.offset,
-                format!("tile {tile} where tile {next_tile} belongs"),
-            ));
+        let first_of_kind = match record.kind {
+            kind::FIELD => layers.field.is_none() && layers.residual.is_none(),
+            kind::RESIDUAL => layers.residual.is_none(),
+            _ => false,
+        };
+        let goes_on = tile + 1 == *next_tile && layers.support.is_some() && first_of_kind;
+        if record.kind == kind::RESIDUAL && !goes_on {
+            return Err(Error::corrupt_at(record.offset, "values without the support before them"));
         }
-        if record.kind == kind::FIELD {
-            layers.field = Some(record);
-        } else {
-            layers.raw = Some(record);
+        match goes_on {
+            true => {}
+            false if tile == *next_tile => *next_tile += 1,
+            false => {
+                return Err(Error::corrupt_at(
+                    record.offset,
+                    format!("a record of tile {tile} where tile {next_tile} belongs"),
+                ));
+            }
+        }
+        match record.kind {
+            kind::SUPPORT => layers.support = Some(record),
+            kind::FIELD => layers.field = Some(record),
+            kind::RESIDUAL => layers.residual = Some(record),
+            _ => layers.raw = Some(record),
         }
         Ok(())
+    }
+
+    /// Operations of evaluating `n_sites` voxels of the layers of a tile of `n_voxels`, in units of those of a field.
+    pub fn operations(&self, layers: &TileRecords<'_>, n_voxels: usize, n_sites: usize) -> u128 {
+        let a_site = self.network.as_ref().map_or(0, |network| {
+            (network.spec.flops() + network.pattern.map_or(0, |p| p.n_looked_at())) as u128
+        });
+        let field = if layers.field.is_some() { n_sites as u128 * a_site } else { 0 };
+        // These are coded voxel by voxel, whatever is asked for.
+        let support = if layers.support.is_some() { n_voxels as u128 * SUPPORT_OPERATIONS } else { 0 };
+        let residual = if layers.residual.is_some() { n_voxels as u128 * RESIDUAL_OPERATIONS } else { 0 };
+        field + support + residual
     }
 
     /// Every tile is there, evaluation is within the limits, and the index tells the truth.
@@ -140,12 +184,17 @@ impl<'a> Contents<'a> {
         let mut operations = 0u128;
         let end = self.records.last().map_or(0, |r| r.offset);
         for (i, layers) in self.tiles.iter().enumerate() {
-            if layers.field.is_none() && layers.raw.is_none() {
+            if layers.all().iter().all(Option::is_none) {
                 return Err(Error::corrupt_at(end, format!("tile {i} is missing")));
             }
-            if let (Some(_), Some(network)) = (layers.field, &self.network) {
-                operations += self.grid.tile(i).n_voxels() as u128 * network.spec.flops() as u128;
+            if let (Some(field), Some(network)) = (layers.field, &self.network)
+                && network.pattern.is_some()
+                && layers.support.is_none()
+            {
+                return Err(Error::corrupt_at(field.offset, "a field with features, but no support"));
             }
+            let n = self.grid.tile(i).n_voxels();
+            operations += self.operations(layers, n, n);
         }
         if operations > u128::from(limits.max_operations) {
             return Err(Error::new(
@@ -156,8 +205,7 @@ impl<'a> Contents<'a> {
         let Some(index) = index else { return Ok(()) };
         let bad = || Error::corrupt_at(index.payload_offset, "the index does not match the records");
         let spans = parse_index(&index)?;
-        let frames = |r: Record<'_>| r.offset..r.payload_offset + r.payload.len() as u64 + 4;
-        let truth = self.tiles.iter().filter_map(|layers| layers.field.or(layers.raw).map(frames));
+        let truth = self.tiles.iter().map(TileRecords::span);
         if truth.eq(spans) { Ok(()) } else { Err(bad()) }
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::{CoordMap, Transform};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::DType;
 use crate::net::{Model, NetSpec};
+use crate::pattern::Pattern;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct Header {
 pub struct NetworkHeader {
     /// Architecture.
     pub spec: NetSpec,
+    /// What the features of a site are; `None` = it has none. A field with features needs a support.
+    pub pattern: Option<Pattern>,
     /// Coordinates of the voxels of a tile.
     pub coords: CoordMap,
     /// Meaning of the value head.
@@ -76,6 +79,15 @@ enum ModelOnDisk {
 #[derive(Serialize, Deserialize)]
 enum FeaturesOnDisk {
     None,
+    Pattern {
+        axis: u8,
+        max_run: u8,
+        reach: u8,
+        spread: [u8; 2],
+        distance: u8,
+        fold: [bool; 2],
+        window: [u8; 3],
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -208,6 +220,39 @@ impl Header {
     }
 }
 
+impl FeaturesOnDisk {
+    fn new(pattern: Pattern) -> FeaturesOnDisk {
+        // A pattern that is valid fits.
+        let byte = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
+        FeaturesOnDisk::Pattern {
+            axis: byte(pattern.axis),
+            max_run: byte(pattern.max_run),
+            reach: byte(pattern.reach),
+            spread: pattern.spread.map(byte),
+            distance: byte(pattern.distance),
+            fold: pattern.fold,
+            window: pattern.window.map(byte),
+        }
+    }
+
+    fn pattern(self) -> Option<Pattern> {
+        match self {
+            FeaturesOnDisk::None => None,
+            FeaturesOnDisk::Pattern { axis, max_run, reach, spread, distance, fold, window } => {
+                Some(Pattern {
+                    axis: axis.into(),
+                    max_run: max_run.into(),
+                    reach: reach.into(),
+                    spread: spread.map(usize::from),
+                    distance: distance.into(),
+                    fold,
+                    window: window.map(usize::from),
+                })
+            }
+        }
+    }
+}
+
 /// Half extents as whole 64ths, where they are.
 fn in_64ths(half: [f32; 3]) -> Option<[u32; 3]> {
     let n = half.map(|h| (h * 64.0) as u32);
@@ -221,12 +266,15 @@ impl NetworkHeader {
     /// `Argument` for parameters that no network has.
     pub fn to_payload(&self) -> Result<Vec<u8>> {
         self.spec.validate()?;
+        if let Some(pattern) = &self.pattern {
+            pattern.validate()?;
+        }
         let Model::Siren { omega_first, omega_hidden } = self.spec.model;
         let CoordMap { lo, hi } = self.coords;
-        let coords = if lo == [lo[0]; 3] && hi == [hi[0]; 3] {
-            CoordsOnDisk::Cube { lo: lo[0], hi: hi[0] }
-        } else if let (true, Some(half_64ths)) = (lo == hi.map(|h| -h), in_64ths(hi)) {
+        let coords = if let (true, Some(half_64ths)) = (lo == hi.map(|h| -h), in_64ths(hi)) {
             CoordsOnDisk::Symmetric { half_64ths }
+        } else if lo == [lo[0]; 3] && hi == [hi[0]; 3] {
+            CoordsOnDisk::Cube { lo: lo[0], hi: hi[0] }
         } else {
             CoordsOnDisk::Any { lo, hi }
         };
@@ -238,7 +286,7 @@ impl NetworkHeader {
         };
         serialise(&NetworkOnDisk {
             model: ModelOnDisk::Siren { omega_first, omega_hidden },
-            features: FeaturesOnDisk::None,
+            features: self.pattern.map_or(FeaturesOnDisk::None, FeaturesOnDisk::new),
             hidden: self.spec.hidden as u32,
             n_layers: self.spec.n_layers as u32,
             n_heads: self.spec.n_heads as u32,
@@ -254,11 +302,14 @@ impl NetworkHeader {
     pub fn from_payload(payload: &[u8], offset: u64, limits: &Limits) -> Result<NetworkHeader> {
         let disk: NetworkOnDisk = parse(payload, offset, "network record")?;
         let ModelOnDisk::Siren { omega_first, omega_hidden } = disk.model;
-        let FeaturesOnDisk::None = disk.features;
+        let pattern = disk.features.pattern();
+        if let Some(pattern) = &pattern {
+            pattern.validate().map_err(|e| Error::corrupt_at(offset, e))?;
+        }
         let spec = NetSpec {
             model: Model::Siren { omega_first, omega_hidden },
             n_coords: 3,
-            n_features: 0,
+            n_features: pattern.map_or(0, |p| p.n_features()),
             hidden: disk.hidden as usize,
             n_layers: disk.n_layers as usize,
             n_heads: disk.n_heads as usize,
@@ -287,6 +338,6 @@ impl NetworkHeader {
                 format!("a network of {} weights; the limit is {}", spec.n_weights(), limits.max_weights),
             ));
         }
-        Ok(NetworkHeader { spec, coords, transform })
+        Ok(NetworkHeader { spec, pattern, coords, transform })
     }
 }

@@ -5,6 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DType, Samples};
 use crate::net::{NetSpec, Weights, tensors};
 use crate::quant;
+use crate::residual::Rule;
+use crate::support::{self, Walk};
 use inrfit_entropy::{Coder, Decoder, Encoder, code_matrix};
 
 /// How weights are written.
@@ -30,6 +32,28 @@ pub struct FieldLayer {
     pub threshold: f32,
     /// The weights.
     pub weights: WeightCoding,
+}
+
+/// The exact set of occupied voxels of one tile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupportLayer {
+    /// Which tile, in C order.
+    pub tile: u64,
+    /// The order in which the tile's layers take its voxels.
+    pub walk: Walk,
+    /// Occupancy of its voxels, C order.
+    pub occupied: Vec<bool>,
+}
+
+/// The values of the occupied voxels of one tile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResidualLayer {
+    /// Which tile, in C order.
+    pub tile: u64,
+    /// How samples fall into bins.
+    pub rule: Rule,
+    /// The code of the bins.
+    pub code: Vec<u8>,
 }
 
 /// The samples of one tile as they are.
@@ -201,6 +225,109 @@ impl FieldLayer {
             WeightCoding::Float(values) => Weights::new(*spec, values.clone()),
             WeightCoding::Integers { integers, steps } => quant::dequantise(*spec, integers, steps),
         }
+    }
+}
+
+/// Tile number and coding of a layer's payload, and where the rest starts.
+fn coding_of(payload: &[u8], offset: u64, what: &str) -> Result<(u64, usize)> {
+    let (tile, used) = tile_of(payload, offset)?;
+    match payload.get(used) {
+        Some(&PLAIN) => Ok((tile, used + 1)),
+        Some(other) => {
+            Err(Error::new(ErrorKind::Unsupported, format!("coding {other} of {what} (at byte {offset})")))
+        }
+        None => Err(Error::corrupt_at(offset, format!("{what} without a body"))),
+    }
+}
+
+impl SupportLayer {
+    /// The record's payload.
+    pub fn to_payload(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_varint(&mut out, self.tile);
+        out.push(PLAIN);
+        out.extend(support::encode(self.walk, &self.occupied));
+        out
+    }
+
+    /// Reads the payload of the support of a tile of `shape`.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported`.
+    pub fn from_payload(payload: &[u8], offset: u64, shape: [usize; 3]) -> Result<SupportLayer> {
+        let (tile, used) = coding_of(payload, offset, "a support")?;
+        let (walk, occupied) = support::decode(shape, &payload[used..])
+            .map_err(|e| e.context(format!("the support at byte {offset}")))?;
+        Ok(SupportLayer { tile, walk, occupied })
+    }
+}
+
+const INTEGER_RULE: u8 = 0;
+const WIDTH_RULE: u8 = 1;
+const RATIO_RULE: u8 = 2;
+
+impl ResidualLayer {
+    /// The record's payload.
+    pub fn to_payload(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_varint(&mut out, self.tile);
+        out.push(PLAIN);
+        match self.rule {
+            Rule::Integer(bound) => {
+                out.push(INTEGER_RULE);
+                write_varint(&mut out, bound.into());
+            }
+            Rule::Width(width) => {
+                out.push(WIDTH_RULE);
+                out.extend(width.to_le_bytes());
+            }
+            Rule::Ratio(ratio) => {
+                out.push(RATIO_RULE);
+                out.extend(ratio.to_le_bytes());
+            }
+        }
+        out.extend(&self.code);
+        out
+    }
+
+    /// Reads the payload of a residual record. The code is not yet decoded.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported`.
+    pub fn from_payload(payload: &[u8], offset: u64) -> Result<ResidualLayer> {
+        let (tile, used) = coding_of(payload, offset, "the values of a tile")?;
+        let bad = || Error::corrupt_at(offset, "a bound that makes no sense");
+        let (&tag, rest) = payload[used..].split_first().ok_or_else(bad)?;
+        let eight = || rest.split_first_chunk::<8>().ok_or_else(bad);
+        let (rule, code) = match tag {
+            INTEGER_RULE => {
+                let (bound, used) = read_varint(rest, offset)?.ok_or_else(bad)?;
+                (Rule::Integer(u32::try_from(bound).map_err(|_| bad())?), &rest[used..])
+            }
+            WIDTH_RULE => {
+                let (bytes, code) = eight()?;
+                let width = f64::from_le_bytes(*bytes);
+                if !(width.is_finite() && width > 0.0) {
+                    return Err(bad());
+                }
+                (Rule::Width(width), code)
+            }
+            RATIO_RULE => {
+                let (bytes, code) = eight()?;
+                let ratio = u64::from_le_bytes(*bytes);
+                if ratio < 1 << 32 {
+                    return Err(bad());
+                }
+                (Rule::Ratio(ratio), code)
+            }
+            other => {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!("bound {other} of the values of a tile (at byte {offset})"),
+                ));
+            }
+        };
+        Ok(ResidualLayer { tile, rule, code: code.to_vec() })
     }
 }
 

@@ -9,7 +9,7 @@ mod pack;
 pub use contents::{Contents, TileRecords, index_payload, parse_index};
 pub use file::{Reader, Record, Writer, frame};
 pub use header::{Header, NetworkHeader};
-pub use layer::{FieldLayer, RawTile, WeightCoding, layer_bytes};
+pub use layer::{FieldLayer, RawTile, ResidualLayer, SupportLayer, WeightCoding, layer_bytes};
 pub use pack::{MAX_NAME, PackReader, PackWriter, PackedEvent, is_name, is_pack};
 
 /// How much decoding may use; what needs more is refused before anything is allocated.
@@ -38,6 +38,10 @@ pub mod kind {
     pub const NETWORK: u8 = 0x82;
     /// The field of one tile.
     pub const FIELD: u8 = 0x83;
+    /// The exact set of occupied voxels of one tile.
+    pub const SUPPORT: u8 = 0x84;
+    /// The values of the occupied voxels of one tile, within a bound.
+    pub const RESIDUAL: u8 = 0x85;
     /// The samples of one tile as they are.
     pub const RAW: u8 = 0x86;
     /// Where each tile's records start.

@@ -49,6 +49,16 @@ impl Cpu {
         Ok(Cpu { pool, level })
     }
 
+    /// Threads of the pool.
+    pub fn n_threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Runs `work` on the pool: parallel iterators within use its threads.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
     /// Lane width in use.
     pub fn level(&self) -> Level {
         self.level

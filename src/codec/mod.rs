@@ -1,0 +1,391 @@
+//! The journey of an event to bytes and back: the only file that names all stages in order.
+
+mod region;
+mod tile;
+
+use crate::backend::{Backend, cpu::Cpu};
+use crate::container::{Contents, Header, Limits, NetworkHeader, Writer, index_payload, kind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, Samples};
+use crate::metrics::default_peak;
+use crate::residual::{Bins, Bound};
+use crate::settings::{DeviceRequest, PrecisionKind, Settings};
+use crate::tile::{Tile, TileGrid};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::time::Instant;
+use tile::{Bounded, PackedTile, Shared, decode_tile, occupancy};
+
+/// Turns events into bytes and back.
+pub trait Codec {
+    /// What reports call it.
+    fn name(&self) -> String;
+    /// Compresses an event.
+    ///
+    /// # Errors
+    /// Whatever the codec refuses or fails at.
+    fn encode(&self, event: &Event) -> Result<Vec<u8>>;
+    /// Decompresses what [`Codec::encode`] wrote.
+    ///
+    /// # Errors
+    /// Whatever the codec refuses or fails at.
+    fn decode(&self, bytes: &[u8]) -> Result<Event>;
+}
+
+/// What long work is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Fitting a tile.
+    Fit,
+    /// Writing its layers.
+    Pack,
+    /// Decoding what was written.
+    Verify,
+    /// Decoding a file.
+    Decode,
+}
+
+/// How far long work is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// What it does.
+    pub stage: Stage,
+    /// Which tile.
+    pub tile: usize,
+    /// Tiles in all.
+    pub n_tiles: usize,
+    /// Step of the fit.
+    pub step: u64,
+    /// Steps in all.
+    pub n_steps: u64,
+    /// Estimate of log-MAE, where there is one.
+    pub error: Option<f64>,
+}
+
+/// Hears of progress, and may cancel.
+pub trait Observer: Sync {
+    /// Called now and then.
+    fn progress(&self, progress: &Progress) {
+        let _ = progress;
+    }
+    /// Whether to stop: the work then ends with an `Interrupted` error.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// An observer that neither listens nor cancels.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
+/// Bytes of a file by what they are for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Layers {
+    /// Fields: weights, steps, thresholds.
+    pub field: u64,
+    /// Exact occupancy.
+    pub support: u64,
+    /// Corrections of values.
+    pub residual: u64,
+    /// Samples as they are.
+    pub raw: u64,
+    /// Magic, headers, checksums, index.
+    pub other: u64,
+}
+
+impl Layers {
+    /// Where the bytes of records of type `kind` count.
+    pub fn of(&mut self, kind: u8) -> &mut u64 {
+        match kind {
+            kind::FIELD => &mut self.field,
+            kind::SUPPORT => &mut self.support,
+            kind::RESIDUAL => &mut self.residual,
+            kind::RAW => &mut self.raw,
+            _ => &mut self.other,
+        }
+    }
+}
+
+/// Seconds by stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Seconds {
+    /// Fitting.
+    pub fit: f64,
+    /// Quantising, calibrating and coding.
+    pub pack: f64,
+    /// Decoding what was written.
+    pub verify: f64,
+}
+
+/// What compressing an event came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct EncodeReport {
+    /// Weights of all fields of the file.
+    pub n_weights: u64,
+    /// Bytes of each layer.
+    pub layers: Layers,
+    /// Seconds of each stage.
+    pub seconds: Seconds,
+    /// What fitted.
+    pub device: String,
+}
+
+/// A compressed event.
+#[derive(Debug, Clone)]
+pub struct Compressed {
+    /// The complete file.
+    pub bytes: Vec<u8>,
+    /// What it decodes to.
+    pub decoded: Event,
+    /// What it took.
+    pub report: EncodeReport,
+}
+
+/// This project's codec.
+#[derive(Debug, Clone)]
+pub struct InrCodec {
+    /// What to do.
+    pub settings: Settings,
+    /// What decoding may use.
+    pub limits: Limits,
+    /// Threads to run on.
+    pub n_threads: usize,
+}
+
+impl Codec for InrCodec {
+    fn name(&self) -> String {
+        format!("inr:{}", self.settings.mode)
+    }
+
+    fn encode(&self, event: &Event) -> Result<Vec<u8>> {
+        Ok(self.compress(event, &Silent)?.bytes)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Event> {
+        self.decompress(bytes, &Silent)
+    }
+}
+
+impl InrCodec {
+    /// Compresses `event`: fits, packs, decodes what it packed.
+    ///
+    /// # Errors
+    /// `Argument` for settings that make no sense, `Device` where the device is missing or fails, `Interrupted`
+    /// when the observer cancels.
+    pub fn compress(&self, event: &Event, observer: &dyn Observer) -> Result<Compressed> {
+        let bound = self.settings.kept_bound()?;
+        let cpu = self.cpu()?;
+        let grid = TileGrid::new(event.shape(), self.settings.tile)?;
+        let tiles: Vec<Tile> = (0..grid.n_tiles()).map(|i| grid.tile(i)).collect();
+        let header = Header {
+            shape: event.shape(),
+            dtype: event.dtype(),
+            tile_counts: grid.counts(),
+            range: occupied_range(event),
+            peak: default_peak(event),
+            device: match self.settings.precision {
+                PrecisionKind::F32 => 0,
+                PrecisionKind::Bf16 => 2,
+            },
+        };
+        let bounded = match bound {
+            Some(bound) => {
+                let rule = bound.rule(header.dtype, header.range)?;
+                let bins = rule.and_then(|r| Some((r, Bins::new(r, header.dtype, header.range)?)));
+                Some(Bounded { bins, keep_field: self.settings.keep_field })
+            }
+            None => None,
+        };
+        let resolved = match self.settings.may_fit() {
+            true => Some(self.settings.resolve(event, &grid, fullest(event, &grid, &tiles)?)?),
+            false => None,
+        };
+        let network = resolved.as_ref().map(|resolved| NetworkHeader {
+            spec: resolved.fit.spec,
+            pattern: resolved.pattern,
+            coords: resolved.coords,
+            transform: resolved.transform,
+        });
+        let mut seconds = Seconds::default();
+        let fields = network.as_ref().zip(resolved.as_ref());
+        let exact = self.settings.mode.is_exact();
+        let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded };
+        let encode = |i: usize, seconds: &mut Seconds| {
+            let told = Told { observer, tile: i, n_tiles: tiles.len() };
+            told.check()?;
+            shared.encode(&grid.extract(event, &tiles[i])?, &told, seconds)
+        };
+        let layers: Vec<PackedTile> = match fields {
+            Some(_) => (0..tiles.len()).map(|i| encode(i, &mut seconds)).collect::<Result<_>>()?,
+            // Nothing to fit: tiles are packed side by side.
+            None => {
+                let start = Instant::now();
+                let layers = cpu.install(|| {
+                    (0..tiles.len())
+                        .into_par_iter()
+                        .map(|i| encode(i, &mut Seconds::default()))
+                        .collect::<Result<_>>()
+                })?;
+                seconds.pack = start.elapsed().as_secs_f64();
+                layers
+            }
+        };
+        let n_fields = layers.iter().filter(|tile| tile.has(kind::FIELD)).count();
+        let (bytes, layers) = write(&header, network.as_ref(), &layers)?;
+        let start = Instant::now();
+        observer.progress(&Told { observer, tile: 0, n_tiles: tiles.len() }.at(Stage::Verify));
+        let decoded = InrCodec::decompress_on(&cpu, &bytes, &self.limits, &Silent)?;
+        if let Some(bound) = bound {
+            check_bound(event, &decoded, bound)?;
+        }
+        seconds.verify = start.elapsed().as_secs_f64();
+        let n_weights = network.map_or(0, |network| (n_fields * network.spec.n_weights()) as u64);
+        let device = match self.settings.precision {
+            PrecisionKind::F32 => cpu.name().to_owned(),
+            PrecisionKind::Bf16 => format!("{}-bf16", cpu.name()),
+        };
+        let report = EncodeReport { n_weights, layers, seconds, device };
+        Ok(Compressed { bytes, decoded, report })
+    }
+
+    /// The event that `bytes` hold.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Truncated`, `Unsupported` or `Limit` for bytes that are no file this program can decode;
+    /// `Interrupted` when the observer cancels.
+    pub fn decompress(&self, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
+        InrCodec::decompress_on(&self.cpu()?, bytes, &self.limits, observer)
+    }
+
+    fn cpu(&self) -> Result<Cpu> {
+        match self.settings.device {
+            DeviceRequest::Auto | DeviceRequest::Cpu => Cpu::new(self.n_threads),
+            DeviceRequest::Cuda => Err(Error::new(
+                ErrorKind::Device,
+                "this program was built without a CUDA back end; use --device cpu",
+            )),
+        }
+    }
+
+    /// [`InrCodec::decompress`] on a back end that the caller has; decoding needs no settings.
+    ///
+    /// # Errors
+    /// As [`InrCodec::decompress`].
+    pub fn decompress_on(cpu: &Cpu, bytes: &[u8], limits: &Limits, observer: &dyn Observer) -> Result<Event> {
+        let contents = Contents::read(bytes, limits)?;
+        let Header { shape, dtype, .. } = contents.header;
+        let n_tiles = contents.tiles.len();
+        let decode = |i: usize| {
+            let told = Told { observer, tile: i, n_tiles };
+            told.check()?;
+            observer.progress(&told.at(Stage::Decode));
+            decode_tile(cpu, &contents, &contents.tiles[i], contents.grid.tile(i).shape)
+        };
+        if n_tiles == 1 {
+            return finite(shape, decode(0)?);
+        }
+        let mut samples = Samples::zeros(dtype, shape.iter().product());
+        // As many tiles at a time as there are threads: their samples are held twice.
+        for first in (0..n_tiles).step_by(cpu.n_threads()) {
+            let last = (first + cpu.n_threads()).min(n_tiles);
+            let parts =
+                cpu.install(|| (first..last).into_par_iter().map(decode).collect::<Result<Vec<_>>>())?;
+            for (i, part) in (first..last).zip(parts) {
+                contents.grid.insert(&mut samples, &contents.grid.tile(i), &part)?;
+            }
+        }
+        finite(shape, samples)
+    }
+}
+
+/// An event of decoded samples. Raw float samples could still hold NaN.
+fn finite(shape: [usize; 3], samples: Samples) -> Result<Event> {
+    Event::new(shape, samples).map_err(|_| Error::corrupt("the decoded samples are not all finite"))
+}
+
+/// Progress of one tile.
+struct Told<'a> {
+    observer: &'a dyn Observer,
+    tile: usize,
+    n_tiles: usize,
+}
+
+impl Told<'_> {
+    fn at(&self, stage: Stage) -> Progress {
+        Progress { stage, tile: self.tile, n_tiles: self.n_tiles, step: 0, n_steps: 0, error: None }
+    }
+
+    /// An error where the observer cancels.
+    fn check(&self) -> Result<()> {
+        match self.observer.cancelled() {
+            true => Err(Error::new(ErrorKind::Interrupted, "stopped on request")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Occupied voxels of the fullest tile.
+fn fullest(event: &Event, grid: &TileGrid, tiles: &[Tile]) -> Result<usize> {
+    let mut fullest = 0;
+    for tile in tiles {
+        let part = grid.extract(event, tile)?;
+        fullest = fullest.max(occupancy(part.samples()).into_iter().filter(|o| *o).count());
+    }
+    Ok(fullest)
+}
+
+/// Every voxel of `decoded` keeps `bound`.
+fn check_bound(event: &Event, decoded: &Event, bound: Bound) -> Result<()> {
+    let (a, b) = (event.samples(), decoded.samples());
+    let same = bound == Bound::Exact && a == b;
+    let broken = |&i: &usize| {
+        let (x, y) = (a.get(i), b.get(i));
+        !bound.holds(x, y) || (x == 0.0) != (y == 0.0)
+    };
+    match (0..if same { 0 } else { event.n_voxels() }).find(broken) {
+        None => Ok(()),
+        Some(i) => Err(Error::corrupt(format!(
+            "voxel {i} would decode as {} instead of {}: a defect of this program, nothing was written",
+            b.get(i),
+            a.get(i)
+        ))),
+    }
+}
+
+/// Lowest and highest nonzero sample; (0, 0) where there is none.
+fn occupied_range(event: &Event) -> (f64, f64) {
+    let (mut lo, mut hi) = (f64::INFINITY, f64::NEG_INFINITY);
+    for v in (0..event.n_voxels()).map(|i| event.samples().get(i)).filter(|v| *v != 0.0) {
+        (lo, hi) = (lo.min(v), hi.max(v));
+    }
+    if lo <= hi { (lo, hi) } else { (0.0, 0.0) }
+}
+
+/// The file of an event, and its bytes by layer.
+fn write(
+    header: &Header,
+    network: Option<&NetworkHeader>,
+    tiles: &[PackedTile],
+) -> Result<(Vec<u8>, Layers)> {
+    let mut writer = Writer::new();
+    writer.record(kind::HEADER, &header.to_payload()?);
+    if let (Some(network), true) = (network, tiles.iter().any(|tile| tile.has(kind::FIELD))) {
+        writer.record(kind::NETWORK, &network.to_payload()?);
+    }
+    if tiles.len() > 1 {
+        let lengths: Vec<usize> = tiles.iter().map(|tile| tile.records.len()).collect();
+        writer.record(kind::INDEX, &index_payload(&lengths));
+    }
+    let mut layers = Layers::default();
+    for tile in tiles {
+        for (kind, n_bytes) in &tile.layers {
+            *layers.of(*kind) += *n_bytes as u64;
+        }
+        writer.framed(&tile.records);
+    }
+    let bytes = writer.finish();
+    layers.other = bytes.len() as u64 - layers.field - layers.support - layers.residual - layers.raw;
+    Ok((bytes, layers))
+}
