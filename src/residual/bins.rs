@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn powers_and_logarithms_are_right_and_on_the_safe_side() {
-        for x in [1e-6, 0.1, 0.4, 0.5, 1.0, 3.3, 10.0, 30.9] {
+        for x in [1e-6_f64, 0.1, 0.4, 0.5, 1.0, 3.3, 10.0, 30.9] {
             let exact = x.exp2() * 4_294_967_296.0;
             let ours = power_of_two(x) as f64;
             assert!(
