@@ -407,7 +407,7 @@ fn completions_and_manual_name_every_command() {
 fn the_demo_talks_as_the_others_do() {
     let bench = Bench::new(&[]);
     let row = json(&bench.run(&["demo", "--steps=3", "--json"]));
-    assert_eq!((&row["output"], &row["mode"]), (&"inrfit-demo/event.npy.inrfit".into(), &"field".into()));
+    assert_eq!((&row["output"], &row["mode"]), (&"inrfit-demo/event.npy.inrfit".into(), &"masked".into()));
     let evaluated =
         json(&bench.run(&["eval", "inrfit-demo/event.npy", "inrfit-demo/event.npy.inrfit", "--json"]));
     assert_eq!(row["log_mae"], evaluated["log_mae"]);
