@@ -361,7 +361,7 @@ fn least_bytes(network: &NetworkHeader, resolved: &Resolved) -> f64 {
 
 /// Which samples are not zero.
 pub fn occupancy(samples: &Samples) -> Vec<bool> {
-    with_samples!(samples, v => v.iter().map(|v| *v != Default::default()).collect())
+    with_samples!(samples, v => v.iter().map(|v| f64::from(*v) != 0.0).collect())
 }
 
 /// What a field says of the occupied voxels of a tile.
