@@ -227,7 +227,7 @@ fn the_runs_axis_is_that_of_the_longest_runs() {
             .map(|i| {
                 let x = along(i);
                 let others: usize = (0..3).filter(|a| *a != axis).map(|a| x[a] * (2 * a + 3)).sum();
-                others % 4 == 0 && x[axis] % 6 < 4
+                others.is_multiple_of(4) && x[axis] % 6 < 4
             })
             .collect();
         assert_eq!(run_axis(&Support { shape, occupied: &occupied }), axis);
