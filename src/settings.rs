@@ -256,6 +256,9 @@ pub(crate) struct Resolved {
 const VOXELS_PER_WEIGHT: f64 = 22.0;
 const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 
+/// Mean bits of a weight beside an exact support, where a byte of weights is worth less error than in a wide network.
+const MASKED_BITS: f32 = 4.0;
+
 /// Occupied voxels that a weight of the automatic width stands for beside an exact support.
 const OCCUPIED_PER_MASKED_WEIGHT: f64 = 20.0;
 
@@ -301,18 +304,25 @@ impl Settings {
         spec.validate()?;
         let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
             Bits::Float => None,
-            Bits::Auto if exact => Some(BitRates { matrix: MatrixBits::Mean(4.0), bias: 8.0 }),
-            Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0 }),
-            Bits::Fixed(n) => {
-                Some(BitRates { matrix: MatrixBits::Mean(f32::from(n)), bias: f32::from(n).max(8.0) })
-            }
+            Bits::Auto if exact => Some(BitRates {
+                matrix: MatrixBits::Mean(MASKED_BITS),
+                bias: MASKED_BITS + 2.0,
+                quarters: true,
+            }),
+            Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0, quarters: false }),
+            Bits::Fixed(n) => Some(BitRates {
+                matrix: MatrixBits::Mean(f32::from(n)),
+                bias: f32::from(n).max(if exact { MASKED_BITS + 2.0 } else { 8.0 }),
+                quarters: exact,
+            }),
         };
         let default_sampling = match (paper, exact) {
             (true, _) => Sampling::Full,
             (_, true) => Sampling::Drawn(SamplerKind::Uniform),
             _ => Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }),
         };
-        let batch = self.batch.unwrap_or(if exact { 4096 } else { 8192 });
+        // Tiles of few occupied voxels see each of them several times in a few steps.
+        let batch = self.batch.unwrap_or(if exact { (n_occupied / 4).clamp(256, 4096) } else { 8192 });
         let n_steps = self.n_steps.unwrap_or(match (paper, exact) {
             (true, _) => 3000,
             (_, true) => 6000,
@@ -347,7 +357,7 @@ impl Settings {
             // 0.999 the log error of short fits is an eighth higher (docs/benchmarks.md).
             adam: Adam { beta2: if paper { 0.999 } else { 0.99 }, ..Adam::default() },
             bits,
-            rounding_from: 0.6,
+            rounding_from: if exact { 0.7 } else { 0.6 },
             keep_last: paper,
             precision: match self.precision {
                 PrecisionKind::F32 => Precision::F32,
@@ -367,7 +377,7 @@ impl Settings {
             transform: if paper {
                 Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 }
             } else {
-                transform(event, one_head)
+                transform(event, one_head, exact)
             },
             // As published, one head needs no threshold: what the transform cuts is empty.
             calibrate: !(paper && one_head || exact),
@@ -421,7 +431,7 @@ fn coords(event: &Event, tile_counts: [usize; 3]) -> CoordMap {
 }
 
 /// Log2 of the samples: around the median of the occupied ones, or, with one head, in tenths from 0.
-fn transform(event: &Event, one_head: bool) -> Transform {
+fn transform(event: &Event, one_head: bool, exact: bool) -> Transform {
     let s = Scalar::new();
     let mut magnitudes: Vec<f32> = nonzero(event).map(|v| v.abs() as f32).collect();
     let median = |v: &mut Vec<f32>| {
@@ -437,6 +447,11 @@ fn transform(event: &Event, one_head: bool) -> Transform {
     let mut logs: Vec<f32> = nonzero(event).map(|v| plain.target(s, v as f32)).collect();
     match one_head {
         true => Transform::Log2 { unit_exponent, center: 0.0, scale: 10.0 },
+        // In whole 256ths, which take few bytes in the file.
+        false if exact => {
+            let center = (median(&mut logs) * 256.0).round_ties_even() / 256.0;
+            Transform::Log2 { unit_exponent, center, scale: 1.0 }
+        }
         false => Transform::Log2 { unit_exponent, center: median(&mut logs), scale: 1.0 },
     }
 }

@@ -68,6 +68,8 @@ def clamp(x, lo, hi):
     return x if x > lo else lo
 
 
+MANTISSA = [f32(m) for m in (1.0, 1.1892071, 1.4142135, 1.6817929)]
+
 C = {name: f32(value) for name, value in {
     "inv_pi": 0.31830987, "pi": 3.1415927, "pi_low": 8.742278e-8, "log2e": 1.442695,
     "s0": -0.16666657, "s1": 8.333017e-3, "s2": -1.9806615e-4, "s3": 2.6000539e-6,
@@ -175,8 +177,10 @@ def read_header(payload):
 
 def read_network(payload):
     b = Bytes(payload)
-    require(b.varint() == 0, "an unknown model")
-    omega_first, omega_hidden = b.f32s(2)
+    model = b.varint()
+    require(model <= 1, "an unknown model")
+    omega_first, omega_hidden = b.f32s(2) if model == 0 else [f32(float(b.varint())) for _ in range(2)]
+    require(omega_first > 0 and omega_hidden > 0, "impossible omegas")
     provider = b.varint()
     require(provider <= 1, "an unknown provider of features")
     pattern = None
@@ -201,8 +205,12 @@ def read_network(payload):
     else:
         lo, hi = b.f32s(3), b.f32s(3)
     transform = b.varint()
-    require(transform <= 1, "an unknown transform")
-    if transform == 0:
+    require(transform <= 2, "an unknown transform")
+    if transform == 2:
+        exponent = b.zigzag()
+        require(-126 <= exponent <= 127, "an impossible unit")
+        transform, parameters = 0, [2.0**exponent, f32(f32(float(b.zigzag())) / 256.0), 1.0]
+    elif transform == 0:
         exponent = b.zigzag()
         require(-126 <= exponent <= 127, "an impossible unit")
         parameters = [2.0**exponent] + b.f32s(2)
@@ -230,17 +238,19 @@ def read_body(b):
 
 def read_field(b, network):
     packing, b = read_body(b)
-    require(packing == 0, "a packing that fields do not have")
-    threshold = b.f32s(1)[0]
+    threshold = float("-inf") if packing == 2 else b.f32s(1)[0]
     require(threshold == threshold, "a threshold that is not a number")
-    coding = b.u8()
+    coding = 1 if packing == 2 else b.u8()
     require(coding <= 1, "an unknown coding of weights")
     shapes = [s for n_in, n_out, _, _ in network["layers"] for s in ((n_out, n_in), (n_out, 1))]
     if coding == 0:
         tensors = [b.f32s(rows * cols) for rows, cols in shapes]
         require(not b.rest(), "weights of another network")
     else:
-        steps = b.f32s(len(shapes))
+        if packing == 2:
+            steps = [mul(MANTISSA[n % 4], 2.0 ** (n // 4 - 40)) for n in b.take(len(shapes))]
+        else:
+            steps = b.f32s(len(shapes))
         require(all(s > 0 and s - s == 0 for s in steps), "a step that is not positive")
         stream = RangeDecoder(b.rest())
         tensors = [[mul(f32(float(i)), step) for i in decode_matrix(stream, rows, cols)]

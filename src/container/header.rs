@@ -73,6 +73,7 @@ struct NetworkOnDisk {
 #[derive(Serialize, Deserialize)]
 enum ModelOnDisk {
     Siren { omega_first: f32, omega_hidden: f32 },
+    WholeSiren { omega_first: u32, omega_hidden: u32 },
 }
 
 /// The provider of a site's features.
@@ -101,6 +102,7 @@ enum CoordsOnDisk {
 enum TransformOnDisk {
     Log2 { unit_exponent: i32, center: f32, scale: f32 },
     Ln { offset: f32, scale: f32, cut: f32 },
+    Log2From { unit_exponent: i32, center_256ths: i32 },
 }
 
 /// Samples in a header: whole numbers as they are, floats by the bits of their f32.
@@ -253,6 +255,12 @@ impl FeaturesOnDisk {
     }
 }
 
+/// `x` in whole 256ths, where it is.
+fn in_256ths(x: f32) -> Option<i32> {
+    let n = (x * 256.0) as i32;
+    (n as f32 / 256.0 == x).then_some(n)
+}
+
 /// Half extents as whole 64ths, where they are.
 fn in_64ths(half: [f32; 3]) -> Option<[u32; 3]> {
     let n = half.map(|h| (h * 64.0) as u32);
@@ -270,6 +278,8 @@ impl NetworkHeader {
             pattern.validate()?;
         }
         let Model::Siren { omega_first, omega_hidden } = self.spec.model;
+        // Beside a support, bytes are dear; other files stay as they were.
+        let small = self.pattern.is_some();
         let CoordMap { lo, hi } = self.coords;
         let coords = if let (true, Some(half_64ths)) = (lo == hi.map(|h| -h), in_64ths(hi)) {
             CoordsOnDisk::Symmetric { half_64ths }
@@ -279,13 +289,22 @@ impl NetworkHeader {
             CoordsOnDisk::Any { lo, hi }
         };
         let transform = match self.transform {
-            Transform::Log2 { unit_exponent, center, scale } => {
-                TransformOnDisk::Log2 { unit_exponent, center, scale }
-            }
+            Transform::Log2 { unit_exponent, center, scale } => match in_256ths(center) {
+                Some(center_256ths) if small && scale == 1.0 => {
+                    TransformOnDisk::Log2From { unit_exponent, center_256ths }
+                }
+                _ => TransformOnDisk::Log2 { unit_exponent, center, scale },
+            },
             Transform::Ln { offset, scale, cut } => TransformOnDisk::Ln { offset, scale, cut },
         };
+        let model = match (omega_first as u32, omega_hidden as u32) {
+            (a, b) if small && [a as f32, b as f32] == [omega_first, omega_hidden] => {
+                ModelOnDisk::WholeSiren { omega_first: a, omega_hidden: b }
+            }
+            _ => ModelOnDisk::Siren { omega_first, omega_hidden },
+        };
         serialise(&NetworkOnDisk {
-            model: ModelOnDisk::Siren { omega_first, omega_hidden },
+            model,
             features: self.pattern.map_or(FeaturesOnDisk::None, FeaturesOnDisk::new),
             hidden: self.spec.hidden as u32,
             n_layers: self.spec.n_layers as u32,
@@ -301,7 +320,12 @@ impl NetworkHeader {
     /// `Corrupt`, `Unsupported`; `Limit` where the network has more weights than `limits` allow.
     pub fn from_payload(payload: &[u8], offset: u64, limits: &Limits) -> Result<NetworkHeader> {
         let disk: NetworkOnDisk = parse(payload, offset, "network record")?;
-        let ModelOnDisk::Siren { omega_first, omega_hidden } = disk.model;
+        let (omega_first, omega_hidden) = match disk.model {
+            ModelOnDisk::Siren { omega_first, omega_hidden } => (omega_first, omega_hidden),
+            ModelOnDisk::WholeSiren { omega_first, omega_hidden } => {
+                (omega_first as f32, omega_hidden as f32)
+            }
+        };
         let pattern = disk.features.pattern();
         if let Some(pattern) = &pattern {
             pattern.validate().map_err(|e| Error::corrupt_at(offset, e))?;
@@ -327,6 +351,9 @@ impl NetworkHeader {
                 Transform::Log2 { unit_exponent, center, scale }
             }
             TransformOnDisk::Ln { offset, scale, cut } => Transform::Ln { offset, scale, cut },
+            TransformOnDisk::Log2From { unit_exponent, center_256ths } => {
+                Transform::Log2 { unit_exponent, center: center_256ths as f32 / 256.0, scale: 1.0 }
+            }
         };
         spec.validate()
             .and_then(|()| coords.validate())
