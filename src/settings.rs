@@ -259,6 +259,9 @@ const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 /// Mean bits of a weight beside an exact support, where a byte of weights is worth less error than in a wide network.
 const MASKED_BITS: f32 = 4.0;
 
+/// Units of a masked field of a tile that is worth them.
+const MASKED_HIDDEN: usize = 12;
+
 /// Occupied voxels that a weight of the automatic width stands for beside an exact support.
 const OCCUPIED_PER_MASKED_WEIGHT: f64 = 20.0;
 
@@ -272,8 +275,8 @@ impl Settings {
     pub(crate) fn resolve(&self, event: &Event, grid: &TileGrid, n_occupied: usize) -> Result<Resolved> {
         let n_voxels: usize = grid.max_tile_shape().iter().product();
         let paper = self.preset == Preset::PaperSiren;
-        let n_layers = self.n_layers.unwrap_or(3);
         let exact = self.mode == Mode::Masked;
+        let n_layers = self.n_layers.unwrap_or(3);
         let n_heads = self.n_heads.unwrap_or(if paper || exact { 1 } else { 2 });
         if exact && (paper || n_heads != 1) {
             return Err(Error::argument(
@@ -282,7 +285,7 @@ impl Settings {
         }
         let pattern = exact.then(|| pattern(event));
         let model = match (self.model, paper) {
-            (ModelKind::Siren, _) if exact => Model::Siren { omega_first: 25.0, omega_hidden: 6.0 },
+            (ModelKind::Siren, _) if exact => masked_model(MASKED_HIDDEN),
             (ModelKind::Siren, false) => Model::Siren { omega_first: 90.0, omega_hidden: 12.0 },
             (ModelKind::Siren, true) => Model::Siren { omega_first: 105.0, omega_hidden: 25.0 },
         };
@@ -292,14 +295,19 @@ impl Settings {
             spec.hidden = hidden;
         } else if !paper {
             let (most, step, widest) = match exact {
-                true => (n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT, 1, 16),
+                true => (n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT, 1, MASKED_HIDDEN),
                 false => {
                     let most = n_voxels as f64 / VOXELS_PER_WEIGHT;
                     (most.min(n_occupied as f64 / OCCUPIED_PER_WEIGHT), 8, 512)
                 }
             };
-            let fits = |h: &usize| NetSpec { hidden: *h, ..spec }.n_weights() as f64 <= most;
+            let model = |h| if exact { masked_model(h) } else { spec.model };
+            let fits =
+                |h: &usize| NetSpec { hidden: *h, model: model(*h), ..spec }.n_weights() as f64 <= most;
             spec.hidden = (step..=widest).step_by(step).take_while(fits).last().unwrap_or(step);
+        }
+        if exact {
+            spec.model = masked_model(spec.hidden);
         }
         spec.validate()?;
         let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
@@ -385,6 +393,17 @@ impl Settings {
             exact,
             optimise,
         })
+    }
+}
+
+/// The input layers of a masked field with `hidden` units elsewhere. Coordinates take few weights a unit and features
+/// many: at equal bytes, many units of the one and few of the other err least.
+fn masked_model(hidden: usize) -> Model {
+    Model::Conditioned {
+        omega_first: 25,
+        omega_hidden: 6,
+        coord_units: (hidden * 8).div_ceil(3),
+        feature_units: (hidden * 2).div_ceil(3),
     }
 }
 

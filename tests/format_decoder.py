@@ -180,6 +180,8 @@ def read_network(payload):
     model = b.varint()
     require(model <= 1, "an unknown model")
     omega_first, omega_hidden = b.f32s(2) if model == 0 else [f32(float(b.varint())) for _ in range(2)]
+    units = None if model == 0 else [b.varint(), b.varint()]
+    require(units is None or all(1 <= n <= 4096 for n in units), "impossible input layers")
     require(omega_first > 0 and omega_hidden > 0, "impossible omegas")
     provider = b.varint()
     require(provider <= 1, "an unknown provider of features")
@@ -218,10 +220,11 @@ def read_network(payload):
         parameters = b.f32s(3)
     require(not b.rest(), "bytes too many in the network record")
     # Layers: (inputs, outputs, activation, omega).
-    layers = [(3, hidden, "sine", omega_first)]
+    c, f = units or [hidden, hidden]
+    layers = [(3, c, "sine", omega_first)]
     if pattern:
-        layers.append((n_features(pattern), hidden, "relu", None))
-    n_in = 2 * hidden if pattern else hidden
+        layers.append((n_features(pattern), f, "relu", None))
+    n_in = c + f if pattern else c
     for _ in range(n_layers - 1):
         layers.append((n_in, hidden, "sine", omega_hidden))
         n_in = hidden

@@ -10,7 +10,7 @@ use inrfit::codec::Layers;
 use inrfit::container::Record;
 use inrfit::domain::Transform;
 use inrfit::error::Result;
-use inrfit::net::{Model, NetSpec};
+use inrfit::net::NetSpec;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -176,8 +176,16 @@ impl Description {
         ];
         if let Some(n) = &self.network {
             lines.push(format!(
-                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}",
-                n.model, n.layers, n.hidden, n.heads, n.n_weights, n.omega_first, n.omega_hidden,
+                "network      {}: {} features of the support, {} hidden layers of {} units, {} heads, {} weights a \
+                 tile, omega {} then {}",
+                n.model,
+                n.features,
+                n.layers,
+                n.hidden,
+                n.heads,
+                n.n_weights,
+                n.omega_first,
+                n.omega_hidden,
             ));
         }
         if let Some(c) = &self.coordinates {
@@ -213,7 +221,7 @@ impl Description {
 
 impl Network {
     fn new(spec: &NetSpec) -> Network {
-        let Model::Siren { omega_first, omega_hidden } = spec.model;
+        let (omega_first, omega_hidden) = spec.model.omegas();
         Network {
             model: spec.model.name(),
             hidden: spec.hidden,

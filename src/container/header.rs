@@ -73,7 +73,7 @@ struct NetworkOnDisk {
 #[derive(Serialize, Deserialize)]
 enum ModelOnDisk {
     Siren { omega_first: f32, omega_hidden: f32 },
-    WholeSiren { omega_first: u32, omega_hidden: u32 },
+    Conditioned { omega_first: u32, omega_hidden: u32, coord_units: u32, feature_units: u32 },
 }
 
 /// The provider of a site's features.
@@ -277,7 +277,6 @@ impl NetworkHeader {
         if let Some(pattern) = &self.pattern {
             pattern.validate()?;
         }
-        let Model::Siren { omega_first, omega_hidden } = self.spec.model;
         // Beside a support, bytes are dear; other files stay as they were.
         let small = self.pattern.is_some();
         let CoordMap { lo, hi } = self.coords;
@@ -297,11 +296,13 @@ impl NetworkHeader {
             },
             Transform::Ln { offset, scale, cut } => TransformOnDisk::Ln { offset, scale, cut },
         };
-        let model = match (omega_first as u32, omega_hidden as u32) {
-            (a, b) if small && [a as f32, b as f32] == [omega_first, omega_hidden] => {
-                ModelOnDisk::WholeSiren { omega_first: a, omega_hidden: b }
+        let model = match self.spec.model {
+            Model::Siren { omega_first, omega_hidden } => ModelOnDisk::Siren { omega_first, omega_hidden },
+            Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
+                // Units that are valid fit.
+                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
+                ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
             }
-            _ => ModelOnDisk::Siren { omega_first, omega_hidden },
         };
         serialise(&NetworkOnDisk {
             model,
@@ -320,10 +321,11 @@ impl NetworkHeader {
     /// `Corrupt`, `Unsupported`; `Limit` where the network has more weights than `limits` allow.
     pub fn from_payload(payload: &[u8], offset: u64, limits: &Limits) -> Result<NetworkHeader> {
         let disk: NetworkOnDisk = parse(payload, offset, "network record")?;
-        let (omega_first, omega_hidden) = match disk.model {
-            ModelOnDisk::Siren { omega_first, omega_hidden } => (omega_first, omega_hidden),
-            ModelOnDisk::WholeSiren { omega_first, omega_hidden } => {
-                (omega_first as f32, omega_hidden as f32)
+        let model = match disk.model {
+            ModelOnDisk::Siren { omega_first, omega_hidden } => Model::Siren { omega_first, omega_hidden },
+            ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
+                Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
             }
         };
         let pattern = disk.features.pattern();
@@ -331,7 +333,7 @@ impl NetworkHeader {
             pattern.validate().map_err(|e| Error::corrupt_at(offset, e))?;
         }
         let spec = NetSpec {
-            model: Model::Siren { omega_first, omega_hidden },
+            model,
             n_coords: 3,
             n_features: pattern.map_or(0, |p| p.n_features()),
             hidden: disk.hidden as usize,
