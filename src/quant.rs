@@ -102,7 +102,7 @@ pub fn allocate(weights: &Weights, sensitivity: &Sensitivity<'_>, bits: &BitRate
 
 /// Step `n` of those a quarter of an octave apart: `2^(n / 4 - 40)`, its mantissa rounded to seven digits.
 pub fn quarter_step(n: u8) -> f32 {
-    const MANTISSA: [f32; 4] = [1.0, 1.189_207_1, 1.414_213_5, 1.681_792_9];
+    const MANTISSA: [f32; 4] = [1.0, 1.189_207_1, std::f32::consts::SQRT_2, 1.681_792_9];
     // Exponents -40 to 23: the product is exact.
     MANTISSA[usize::from(n % 4)] * f32::from_bits((u32::from(n / 4) + 127 - 40) << 23)
 }
