@@ -58,6 +58,19 @@ impl Support<'_> {
 }
 
 impl Pattern {
+    /// The neighbourhood that the program uses, with runs along `axis`: 81 features. It is part of the format.
+    pub fn near(axis: usize) -> Pattern {
+        Pattern {
+            axis,
+            max_run: 4,
+            reach: 3,
+            spread: [2, 1],
+            distance: 2,
+            fold: [false, false],
+            window: [2, 3, 2],
+        }
+    }
+
     /// Checks that the sizes are ones that a file may ask for.
     ///
     /// # Errors

@@ -410,15 +410,7 @@ fn masked_model(hidden: usize) -> Model {
 /// The neighbourhood that a masked field sees.
 fn pattern(event: &Event) -> Pattern {
     let occupied: Vec<bool> = (0..event.n_voxels()).map(|i| event.samples().get(i) != 0.0).collect();
-    Pattern {
-        axis: run_axis(&Support { shape: event.shape(), occupied: &occupied }),
-        max_run: 4,
-        reach: 3,
-        spread: [2, 1],
-        distance: 2,
-        fold: [false, false],
-        window: [2, 3, 2],
-    }
+    Pattern::near(run_axis(&Support { shape: event.shape(), occupied: &occupied }))
 }
 
 /// Changes of occupancy along a line that a half extent of 1 stands for.

@@ -184,10 +184,11 @@ def read_network(payload):
     require(units is None or all(1 <= n <= 4096 for n in units), "impossible input layers")
     require(omega_first > 0 and omega_hidden > 0, "impossible omegas")
     provider = b.varint()
-    require(provider <= 1, "an unknown provider of features")
+    require(provider <= 2, "an unknown provider of features")
     pattern = None
-    if provider == 1:
-        axis, max_run, reach, su, sv, distance, fu, fv, wr, wu, wv = b.take(11)
+    if provider > 0:
+        numbers = b.take(11) if provider == 2 else b.take(1) + bytes([4, 3, 2, 1, 2, 0, 0, 2, 3, 2])
+        axis, max_run, reach, su, sv, distance, fu, fv, wr, wu, wv = numbers
         require(axis < 3 and fu <= 1 and fv <= 1, "no such pattern")
         require(max(max_run, reach, su, sv, distance, wr, wu, wv) <= 63, "a pattern that is too large")
         pattern = {"axis": axis, "max_run": max_run, "reach": reach, "spread": (su, sv), "distance": distance,

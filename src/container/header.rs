@@ -80,6 +80,9 @@ enum ModelOnDisk {
 #[derive(Serialize, Deserialize)]
 enum FeaturesOnDisk {
     None,
+    Near {
+        axis: u8,
+    },
     Pattern {
         axis: u8,
         max_run: u8,
@@ -225,6 +228,9 @@ impl Header {
 impl FeaturesOnDisk {
     fn new(pattern: Pattern) -> FeaturesOnDisk {
         // A pattern that is valid fits.
+        if pattern == Pattern::near(pattern.axis) {
+            return FeaturesOnDisk::Near { axis: pattern.axis as u8 };
+        }
         let byte = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
         FeaturesOnDisk::Pattern {
             axis: byte(pattern.axis),
@@ -240,6 +246,7 @@ impl FeaturesOnDisk {
     fn pattern(self) -> Option<Pattern> {
         match self {
             FeaturesOnDisk::None => None,
+            FeaturesOnDisk::Near { axis } => Some(Pattern::near(axis.into())),
             FeaturesOnDisk::Pattern { axis, max_run, reach, spread, distance, fold, window } => {
                 Some(Pattern {
                     axis: axis.into(),
