@@ -175,17 +175,13 @@ impl Description {
             format!("mode         {}, fitted on {}", self.mode, self.device),
         ];
         if let Some(n) = &self.network {
+            let sees = match n.features {
+                0 => String::new(),
+                k => format!(", {k} features of the support"),
+            };
             lines.push(format!(
-                "network      {}: {} features of the support, {} hidden layers of {} units, {} heads, {} weights a \
-                 tile, omega {} then {}",
-                n.model,
-                n.features,
-                n.layers,
-                n.hidden,
-                n.heads,
-                n.n_weights,
-                n.omega_first,
-                n.omega_hidden,
+                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}{sees}",
+                n.model, n.layers, n.hidden, n.heads, n.n_weights, n.omega_first, n.omega_hidden,
             ));
         }
         if let Some(c) = &self.coordinates {
