@@ -136,6 +136,19 @@ fn info_accounts_for_every_byte() {
 }
 
 #[test]
+fn a_masked_file_keeps_occupancy_and_says_so() {
+    let bench = Bench::new(&["a.npy"]);
+    let row = json(&bench.compress(&["a.npy", "--mode", "masked", "--optimise", "mse", "--json"]));
+    assert_eq!(row["mode"], "masked");
+    assert_eq!((&row["precision"], &row["recall"]), (&Value::from(1.0), &Value::from(1.0)));
+    assert!(row["layers"]["support"].as_u64() > Some(0) && row["layers"]["field"].as_u64() > Some(0));
+    let human = text(&bench.run(&["info", "a.npy.inrfit"]).stdout);
+    for part in ["mode         masked", "features of the support", "0x84", "support"] {
+        assert!(human.contains(part), "{part} in {human}");
+    }
+}
+
+#[test]
 fn exit_codes_tell_what_is_wrong() {
     let bench = Bench::new(&["a.npy"]);
     json(&bench.compress(&["a.npy", "--json"]));
