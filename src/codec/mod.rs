@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::metrics::default_peak;
 use crate::residual::{Bins, Bound};
-use crate::settings::{DeviceRequest, PrecisionKind, Settings};
+use crate::settings::{DeviceRequest, Effort, PrecisionKind, Settings};
+use crate::support::Coding;
 use crate::tile::{Tile, TileGrid};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -210,7 +211,8 @@ impl InrCodec {
         });
         let mut seconds = Seconds::default();
         let fields = network.as_ref().zip(resolved.as_ref());
-        let exact = self.settings.mode.is_exact();
+        let coding = if self.settings.effort == Effort::Fast { Coding::Quick } else { Coding::Mixed };
+        let exact = self.settings.mode.is_exact().then_some(coding);
         let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded };
         let encode = |i: usize, seconds: &mut Seconds| {
             let told = Told { observer, tile: i, n_tiles: tiles.len() };

@@ -17,7 +17,7 @@ use crate::pattern::Support;
 use crate::quant::{self, MatrixBits};
 use crate::residual::{self, Bins, Rule};
 use crate::settings::{Optimise, Resolved, Sampling};
-use crate::support::Walk;
+use crate::support::{Coding, Walk};
 use crate::with_samples;
 use inrfit_sampling::{DrawTable, Sites};
 use std::time::Instant;
@@ -166,8 +166,8 @@ pub struct Shared<'a> {
     pub header: &'a Header,
     /// How fields are fitted, where any may be.
     pub fields: Option<(&'a NetworkHeader, &'a Resolved)>,
-    /// Whether occupancy is stored exactly.
-    pub exact: bool,
+    /// How occupancy is stored, where exactly.
+    pub exact: Option<Coding>,
     /// How values are kept within a bound, where they are.
     pub bounded: Option<Bounded>,
 }
@@ -196,8 +196,8 @@ impl Shared<'_> {
             Ok(packed)
         };
         let packed = match self.exact {
-            true => self.encode_exact(part, told, seconds)?,
-            false => self.encode_field(part, told, seconds, &raw)?,
+            Some(coding) => self.encode_exact(coding, part, told, seconds)?,
+            None => self.encode_field(part, told, seconds, &raw)?,
         };
         let n_plain = part.n_voxels() * part.dtype().n_bytes();
         match packed {
@@ -233,6 +233,7 @@ impl Shared<'_> {
     /// The exact support and what tells the values; `None` where that cannot pay.
     fn encode_exact(
         &self,
+        coding: Coding,
         part: &Event,
         told: &Told<'_>,
         seconds: &mut Seconds,
@@ -244,7 +245,7 @@ impl Shared<'_> {
         }
         let occupied = occupancy(part.samples());
         let walk = Walk::choose(part.shape(), &occupied);
-        let layer = SupportLayer { tile, walk, occupied };
+        let layer = SupportLayer { tile, coding, walk, occupied };
         let support = PackedTile::default().with(kind::SUPPORT, &layer.to_payload());
         let occupied = layer.occupied;
         seconds.pack += start.elapsed().as_secs_f64();
@@ -265,8 +266,8 @@ impl Shared<'_> {
             .map(|i| if occupied[i] { bins.of(part.samples().get(i)) as u16 } else { 0 })
             .collect();
         let values = |field: Option<&[i32]>| {
-            let code = residual::encode(walk, &occupied, bins, field, &symbols);
-            ResidualLayer { tile, rule: *rule, code }.to_payload()
+            let code = residual::encode(coding, walk, &occupied, bins, field, &symbols);
+            ResidualLayer { tile, coding, rule: *rule, code }.to_payload()
         };
         let alone = values(None);
         seconds.pack += start.elapsed().as_secs_f64();
@@ -361,7 +362,7 @@ fn least_bytes(network: &NetworkHeader, resolved: &Resolved) -> f64 {
 
 /// Which samples are not zero.
 pub fn occupancy(samples: &Samples) -> Vec<bool> {
-    with_samples!(samples, v => v.iter().map(|v| *v != Default::default()).collect())
+    with_samples!(samples, v => v.iter().map(|v| f64::from(*v) != 0.0).collect())
 }
 
 /// What a field says of the occupied voxels of a tile.
@@ -453,8 +454,8 @@ pub fn decode_tile(
     let bins = Bins::new(layer.rule, dtype, range)
         .ok_or_else(|| in_layer(Error::corrupt("a bound that does not go with the range of the samples")))?;
     let field = said.map(|said| positions(&bins, &said, &occupied));
-    let symbols =
-        residual::decode(walk, &occupied, &bins, field.as_deref(), &layer.code).map_err(in_layer)?;
+    let symbols = residual::decode(layer.coding, walk, &occupied, &bins, field.as_deref(), &layer.code)
+        .map_err(in_layer)?;
     let mut samples = Samples::zeros(dtype, occupied.len());
     sites().for_each(|i| samples.set(i, bins.value(usize::from(symbols[i]))));
     Ok(samples)

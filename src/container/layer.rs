@@ -6,7 +6,7 @@ use crate::event::{DType, Samples};
 use crate::net::{NetSpec, Weights, tensors};
 use crate::quant;
 use crate::residual::Rule;
-use crate::support::{self, Walk};
+use crate::support::{self, Coding, Walk};
 use inrfit_entropy::{Coder, Decoder, Encoder, code_matrix};
 
 /// How weights are written.
@@ -39,6 +39,8 @@ pub struct FieldLayer {
 pub struct SupportLayer {
     /// Which tile, in C order.
     pub tile: u64,
+    /// How it is coded.
+    pub coding: Coding,
     /// The order in which the tile's layers take its voxels.
     pub walk: Walk,
     /// Occupancy of its voxels, C order.
@@ -50,6 +52,8 @@ pub struct SupportLayer {
 pub struct ResidualLayer {
     /// Which tile, in C order.
     pub tile: u64,
+    /// How the bins are coded.
+    pub coding: Coding,
     /// How samples fall into bins.
     pub rule: Rule,
     /// The code of the bins.
@@ -261,11 +265,22 @@ impl FieldLayer {
     }
 }
 
+const MIXED: u8 = 0;
+const QUICK: u8 = 1;
+
+fn coding_byte(coding: Coding) -> u8 {
+    match coding {
+        Coding::Mixed => MIXED,
+        Coding::Quick => QUICK,
+    }
+}
+
 /// Tile number and coding of a layer's payload, and where the rest starts.
-fn coding_of(payload: &[u8], offset: u64, what: &str) -> Result<(u64, usize)> {
+fn coding_of(payload: &[u8], offset: u64, what: &str) -> Result<(u64, Coding, usize)> {
     let (tile, used) = tile_of(payload, offset)?;
     match payload.get(used) {
-        Some(&PLAIN) => Ok((tile, used + 1)),
+        Some(&MIXED) => Ok((tile, Coding::Mixed, used + 1)),
+        Some(&QUICK) => Ok((tile, Coding::Quick, used + 1)),
         Some(other) => {
             Err(Error::new(ErrorKind::Unsupported, format!("coding {other} of {what} (at byte {offset})")))
         }
@@ -278,8 +293,8 @@ impl SupportLayer {
     pub fn to_payload(&self) -> Vec<u8> {
         let mut out = Vec::new();
         write_varint(&mut out, self.tile);
-        out.push(PLAIN);
-        out.extend(support::encode(self.walk, &self.occupied));
+        out.push(coding_byte(self.coding));
+        out.extend(support::encode(self.coding, self.walk, &self.occupied));
         out
     }
 
@@ -288,10 +303,10 @@ impl SupportLayer {
     /// # Errors
     /// `Corrupt`, `Unsupported`.
     pub fn from_payload(payload: &[u8], offset: u64, shape: [usize; 3]) -> Result<SupportLayer> {
-        let (tile, used) = coding_of(payload, offset, "a support")?;
-        let (walk, occupied) = support::decode(shape, &payload[used..])
+        let (tile, coding, used) = coding_of(payload, offset, "a support")?;
+        let (walk, occupied) = support::decode(coding, shape, &payload[used..])
             .map_err(|e| e.context(format!("the support at byte {offset}")))?;
-        Ok(SupportLayer { tile, walk, occupied })
+        Ok(SupportLayer { tile, coding, walk, occupied })
     }
 }
 
@@ -304,7 +319,7 @@ impl ResidualLayer {
     pub fn to_payload(&self) -> Vec<u8> {
         let mut out = Vec::new();
         write_varint(&mut out, self.tile);
-        out.push(PLAIN);
+        out.push(coding_byte(self.coding));
         match self.rule {
             Rule::Integer(bound) => {
                 out.push(INTEGER_RULE);
@@ -328,7 +343,7 @@ impl ResidualLayer {
     /// # Errors
     /// `Corrupt`, `Unsupported`.
     pub fn from_payload(payload: &[u8], offset: u64) -> Result<ResidualLayer> {
-        let (tile, used) = coding_of(payload, offset, "the values of a tile")?;
+        let (tile, coding, used) = coding_of(payload, offset, "the values of a tile")?;
         let bad = || Error::corrupt_at(offset, "a bound that makes no sense");
         let (&tag, rest) = payload[used..].split_first().ok_or_else(bad)?;
         let eight = || rest.split_first_chunk::<8>().ok_or_else(bad);
@@ -360,7 +375,7 @@ impl ResidualLayer {
                 ));
             }
         };
-        Ok(ResidualLayer { tile, rule, code: code.to_vec() })
+        Ok(ResidualLayer { tile, coding, rule, code: code.to_vec() })
     }
 }
 

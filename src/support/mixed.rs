@@ -1,97 +1,8 @@
-//! The exact occupancy of a tile: which voxels are not zero, by mixed adaptive contexts.
-//!
-//! Voxels are coded line by line along one axis. A voxel's contexts are how far it lies within the current run of
-//! occupied voxels, and what the lines coded before look like around it: the lines next to it in the same slice, and
-//! those around it in the slice before. Where all of those are empty, whole stretches are coded at once, so that
-//! empty space costs next to nothing. Axes and the length of the runs are chosen from the data and stored.
+//! Occupancy by mixed contexts.
 
-use crate::error::{Error, Result};
-use inrfit_entropy::{AdaptiveBit, Coder, Contexts, Decoder, Encoder, Gates, Mixer, Rates, hash};
-
-/// Axes from slowest to fastest, by the number that stands for them in the stream.
-const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-
-/// A tile as its layers walk it: slices of lines of voxels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Walk {
-    order: u8,
-    /// Slices, lines a slice, voxels a line.
-    pub n: [usize; 3],
-    /// Distance in C order between neighbours along each.
-    pub stride: [usize; 3],
-    /// Length of a window: runs are taken as made of such; 0 = of no particular length.
-    pub window: usize,
-}
-
-/// Longest window.
-const MAX_WINDOW: usize = 250;
-
-impl Walk {
-    /// The walk of a tile of `shape` in the order `order`.
-    fn new(shape: [usize; 3], order: u8, window: u8) -> Option<Walk> {
-        let axes = ORDERS.get(usize::from(order))?;
-        let strides = [shape[1] * shape[2], shape[2], 1];
-        let (n, stride) = (axes.map(|a| shape[a]), axes.map(|a| strides[a]));
-        (usize::from(window) <= MAX_WINDOW).then_some(Walk { order, n, stride, window: usize::from(window) })
-    }
-
-    /// The walk that suits `occupied` (C order): lines along the axis with the fewest changes between occupied and
-    /// empty, slices across the one with the most; the window is the commonest length of a run.
-    pub fn choose(shape: [usize; 3], occupied: &[bool]) -> Walk {
-        let strides = [shape[1] * shape[2], shape[2], 1];
-        let changes = [0, 1, 2].map(|axis| {
-            let (n, stride) = (shape[axis], strides[axis]);
-            let block = n * stride;
-            // Where an axis has one voxel there is nothing to follow along it.
-            let changed: usize = occupied
-                .chunks_exact(block)
-                .map(|b| b.iter().zip(&b[stride..]).filter(|(a, b)| a != b).count())
-                .sum();
-            if n < 2 { f64::INFINITY } else { changed as f64 / (n - 1) as f64 * n as f64 }
-        });
-        let rank = |order: &[usize; 3]| order.map(|a| changes[a]);
-        let order = (0..6u8)
-            .max_by(|a, b| {
-                let (a, b) = (rank(&ORDERS[usize::from(*a)]), rank(&ORDERS[usize::from(*b)]));
-                a.iter()
-                    .zip(b)
-                    .map(|(x, y)| x.total_cmp(&y))
-                    .find(|o| o.is_ne())
-                    .unwrap_or(std::cmp::Ordering::Equal)
-            })
-            .unwrap_or(0);
-        let plain =
-            Walk::new(shape, order, 0).unwrap_or(Walk { order: 0, n: shape, stride: strides, window: 0 });
-        let mut lengths = [0usize; MAX_WINDOW + 1];
-        for line in plain.lines() {
-            let mut run = 0;
-            for k in 0..=plain.n[2] {
-                if k < plain.n[2] && occupied[line + k * plain.stride[2]] {
-                    run += 1;
-                } else if run > 0 {
-                    lengths[run.min(MAX_WINDOW)] += 1;
-                    run = 0;
-                }
-            }
-        }
-        let n_runs: usize = lengths.iter().sum();
-        let window = (2..MAX_WINDOW).max_by_key(|&l| (lengths[l], MAX_WINDOW - l)).unwrap_or(0);
-        let clear = 3 * lengths[window] > n_runs;
-        Walk { window: if clear { window } else { 0 }, ..plain }
-    }
-
-    /// The first voxel of each line, in C order of the tile.
-    pub fn lines(&self) -> impl Iterator<Item = usize> + use<> {
-        let Walk { n, stride, .. } = *self;
-        (0..n[0]).flat_map(move |i| (0..n[1]).map(move |j| i * stride[0] + j * stride[1]))
-    }
-
-    /// Place within a window of the `run`-th occupied voxel of a run (from 1), at most 15.
-    #[inline(always)]
-    pub fn phase(&self, run: usize) -> usize {
-        if self.window > 0 { ((run - 1) % self.window + 1).min(15) } else { run.min(15) }
-    }
-}
+use super::Walk;
+use super::stretch::Stretches;
+use inrfit_entropy::{Coder, Contexts, Gates, Mixer, Rates, hash};
 
 /// Contexts of a voxel, and with them predictions.
 const N_CONTEXTS: usize = 15;
@@ -130,13 +41,11 @@ const CELLS_AROUND: usize = 8;
 const QUIET_GAP: usize = 8;
 
 /// One direction of coding a tile.
-struct Model {
+pub(super) struct Model {
     walk: Walk,
     contexts: Contexts<N_CONTEXTS>,
     mixer: Mixer<N_INPUTS, 3>,
-    /// Whether a stretch of quiet voxels is empty, by its length; and which half of it is.
-    stretch: [[AdaptiveBit; 4]; 17],
-    half: [AdaptiveBit; 17],
+    stretches: Stretches,
     /// Three slices of cells, `LINES_AROUND` and `CELLS_AROUND` wider on each side: this one and the two before.
     cells: Vec<Cell>,
     slices: [usize; 3],
@@ -144,15 +53,14 @@ struct Model {
 }
 
 impl Model {
-    fn new(walk: Walk) -> Model {
+    pub(super) fn new(walk: Walk) -> Model {
         let line_length = walk.n[2] + 2 * CELLS_AROUND;
         let slice = (walk.n[1] + 2 * LINES_AROUND) * line_length;
         Model {
             walk,
             contexts: Contexts::new(TABLE_BITS),
             mixer: Mixer::new(&GATES, &[WEIGHT; N_INPUTS], RATES),
-            stretch: [[AdaptiveBit::new(); 4]; 17],
-            half: [AdaptiveBit::new(); 17],
+            stretches: Stretches::default(),
             cells: vec![EMPTY; 3 * slice],
             slices: [0, slice, 2 * slice],
             line_length,
@@ -161,7 +69,7 @@ impl Model {
 
     /// Codes the whole tile; `occupied` is read when encoding and written when decoding. `over` tells that it is no
     /// use to go on.
-    fn code<C: Coder>(&mut self, coder: &mut C, occupied: &mut [bool], over: impl Fn(&C) -> bool) {
+    pub(super) fn code<C: Coder>(&mut self, coder: &mut C, occupied: &mut [bool], over: impl Fn(&C) -> bool) {
         let Walk { n, stride, .. } = self.walk;
         let mut line = vec![false; n[2]];
         let mut near = vec![0u8; n[2]];
@@ -207,7 +115,7 @@ impl Model {
         while k < n {
             if run == 0 && gap >= QUIET_GAP && near[k] == 0 {
                 let end = k + near[k..].iter().take_while(|x| **x == 0).count();
-                let found = self.code_stretch(coder, &mut line[k..end], edge);
+                let found = self.stretches.code(coder, &mut line[k..end], edge);
                 k += found;
                 gap += found;
                 if k < end {
@@ -221,30 +129,6 @@ impl Model {
             (run, gap) = if bit { (run + 1, 0) } else { (0, gap + 1) };
             k += 1;
         }
-    }
-
-    /// Codes how many voxels of a quiet stretch are empty before the first occupied one, or all; sets those.
-    fn code_stretch<C: Coder>(&mut self, coder: &mut C, line: &mut [bool], edge: usize) -> usize {
-        let mut at = 0;
-        while at < line.len() {
-            let mut log = (line.len() - at).ilog2().min(16) as usize;
-            let is_empty = |line: &[bool]| !line.contains(&true);
-            let empty = self.stretch[log][edge].code(coder, is_empty(&line[at..at + (1 << log)]));
-            if empty {
-                line[at..at + (1 << log)].fill(false);
-                at += 1 << log;
-                continue;
-            }
-            while log > 0 {
-                log -= 1;
-                if self.half[log].code(coder, is_empty(&line[at..at + (1 << log)])) {
-                    line[at..at + (1 << log)].fill(false);
-                    at += 1 << log;
-                }
-            }
-            return at;
-        }
-        at
     }
 
     #[inline(always)]
@@ -281,15 +165,7 @@ impl Model {
             + far(u - 3 * step)
             + far(u + 3 * step);
 
-        let place = if run < 16 {
-            run
-        } else if self.walk.window > 0 {
-            // Late in a long run only the place within the window counts.
-            let phase = run % self.walk.window;
-            if phase == 0 { 15 } else { 1 + (phase - 1).min(13) }
-        } else {
-            15
-        };
+        let place = self.walk.place(run);
         let h = place as u64;
         let g = gap.min(15) as u64;
         let hashes: [u64; N_CONTEXTS] = [
@@ -386,39 +262,4 @@ impl Model {
         let slice = self.cells.len() / 3;
         self.cells[self.slices[0]..self.slices[0] + slice].fill(EMPTY);
     }
-}
-
-/// Codes which voxels of a tile are occupied (C order). An empty tile has no bytes.
-pub fn encode(walk: Walk, occupied: &[bool]) -> Vec<u8> {
-    if !occupied.contains(&true) {
-        return Vec::new();
-    }
-    let mut encoder = Encoder::new();
-    Model::new(walk).code(&mut encoder, &mut occupied.to_vec(), |_| false);
-    let mut bytes = vec![walk.order, walk.window as u8];
-    bytes.extend(encoder.finish());
-    bytes
-}
-
-/// The inverse of [`encode`] for a tile of `shape`: its walk and its occupied voxels.
-///
-/// # Errors
-/// `Corrupt` where the bytes are no such code.
-pub fn decode(shape: [usize; 3], bytes: &[u8]) -> Result<(Walk, Vec<bool>)> {
-    let mut occupied = vec![false; shape.iter().product()];
-    let [order, window, stream @ ..] = bytes else {
-        return match (bytes, Walk::new(shape, 0, 0)) {
-            ([], Some(walk)) => Ok((walk, occupied)),
-            _ => Err(Error::corrupt("an occupancy code of one byte")),
-        };
-    };
-    let walk = Walk::new(shape, *order, *window)
-        .ok_or_else(|| Error::corrupt(format!("an occupancy code of order {order} and window {window}")))?;
-    let mut decoder = Decoder::new(stream);
-    // A stream that has ended says nothing more: bad ones end early, not after all their voxels.
-    Model::new(walk).code(&mut decoder, &mut occupied, Decoder::overrun);
-    if decoder.overrun() || decoder.n_left() > 0 {
-        return Err(Error::corrupt("an occupancy code that is longer or shorter than its voxels"));
-    }
-    Ok((walk, occupied))
 }
