@@ -7,11 +7,13 @@ import sys
 import zlib
 
 from format_decoder_entropy import RangeDecoder, decode_matrix
-from format_decoder_pattern import decode_support, features, n_features
+from format_decoder_pattern import features, n_features
+from format_decoder_residual import Bins, Impossible, decode_values
+from format_decoder_support import decode_support
 
 MAGIC = b"\x89INRF\r\n\x1a"
 CRITICAL = 0x80
-HEADER, NETWORK, INDEX, FIELD, SUPPORT, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x84, 0x86, 0xFF
+HEADER, NETWORK, INDEX, FIELD, SUPPORT, RESIDUAL, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x84, 0x85, 0x86, 0xFF
 DTYPES = [("B", 0, 2**8 - 1), ("H", 0, 2**16 - 1), ("h", -(2**15), 2**15 - 1), ("i", -(2**31), 2**31 - 1), ("f", 0, 2**32 - 1)]
 
 
@@ -320,32 +322,64 @@ def held(header, v):
     return w
 
 
+def read_residual(header, b):
+    """Coding, bins and stream."""
+    coding, rule = b.u8(), b.u8()
+    require(coding <= 1 and rule <= 2, "an unknown coding or rule of values")
+    if rule == 0:
+        parameter = b.varint()
+        require(parameter < 2**32, "a bound of more than 32 bits")
+    else:
+        parameter = struct.unpack("<d" if rule == 1 else "<Q", b.take(8))[0]
+        require(parameter - parameter == 0 and parameter > 0, "a width that is not positive")
+        require(rule == 1 or parameter >= 2**32, "a ratio below 1")
+    try:
+        bins = Bins(rule, parameter, header["code"] != "f", header["lowest"], header["highest"])
+    except Impossible:
+        raise Refused("a rule that does not go with the samples") from None
+    return coding, bins, b.rest()
+
+
 def evaluate(header, network, layers, shape):
     """The samples of a tile with a support, a field, or both, C order."""
-    occupied = None
+    walk = occupied = None
     if SUPPORT in layers:
-        require(layers[SUPPORT].u8() == 0, "an unknown coding of the support")
-        occupied = decode_support(shape, layers[SUPPORT].rest())
+        decoded = decode_support(shape, layers[SUPPORT].rest())
+        require(decoded is not None, "a support that breaks a rule")
+        walk, occupied = decoded
+    said = None
     if FIELD in layers:
-        require(network is not None, "a field before its network")
-        pattern = network["pattern"]
-        require(pattern is None or occupied is not None, "features of a support that is not there")
-        threshold, tensors = read_field(layers[FIELD], network)
-        axes = [axis(network["lo"][a], network["hi"][a], shape[a]) for a in range(3)]
+        said = list(evaluate_field(header, network, layers[FIELD], shape, occupied))
+    elif RESIDUAL not in layers:
+        said = [held(header, header["lowest"]) if o else 0.0 for o in occupied]
+    if RESIDUAL not in layers:
+        return said
+    coding, bins, stream = read_residual(header, layers[RESIDUAL])
+    field = said and [bins.position(v) if o else 0 for v, o in zip(said, occupied)]
+    values = decode_values(coding, stream, walk, occupied, bins, field)
+    require(values is not None, "values that are longer or shorter than their stream")
+    return values
+
+
+def evaluate_field(header, network, b, shape, occupied):
+    """The samples that a field gives, C order; `occupied` where the tile has a support."""
+    require(network is not None, "a field before its network")
+    pattern = network["pattern"]
+    require(pattern is None or occupied is not None, "features of a support that is not there")
+    threshold, tensors = read_field(b, network)
+    axes = [axis(network["lo"][a], network["hi"][a], shape[a]) for a in range(3)]
     for n in range(shape[0] * shape[1] * shape[2]):
         voxel = [n // shape[2] // shape[1], n // shape[2] % shape[1], n % shape[2]]
         if occupied is not None and not occupied[n]:
             yield 0.0
-        elif FIELD not in layers:
-            yield held(header, header["lowest"])
-        else:
-            given = []
-            if pattern:
-                counts, (part, whole) = features(pattern, shape, occupied, voxel)
-                given = [f32(float(x)) for x in counts] + [f32(f32(float(part)) / f32(float(whole)))]
-            coords = [axes[a][i] for a, i in enumerate(voxel)]
-            heads = heads_at(network, tensors, coords, given)
-            yield sample(header, network, None if occupied is not None else threshold, heads)
+            continue
+        given = []
+        if pattern:
+            counts, (part, whole) = features(pattern, shape, occupied, voxel)
+            given = [f32(float(x)) for x in counts] + [f32(f32(float(part)) / f32(float(whole)))]
+        coords = [axes[a][i] for a, i in enumerate(voxel)]
+        heads = heads_at(network, tensors, coords, given)
+        yield sample(header, network, None if occupied is not None else threshold, heads)
 
 
 def decode(data):
@@ -361,12 +395,14 @@ def decode(data):
         elif kind == NETWORK:
             require(network is None, "a second network")
             network = read_network(payload)
-        elif kind in (SUPPORT, FIELD, RAW):
+        elif kind in (SUPPORT, FIELD, RESIDUAL, RAW):
             b = Bytes(payload)
             tile = b.varint()
-            if kind == FIELD and tile == len(tiles) - 1 and list(tiles[tile]) == [SUPPORT]:
+            before = list(tiles[tile]) if tile == len(tiles) - 1 else []
+            if SUPPORT in before and RESIDUAL not in before and kind in (FIELD, RESIDUAL) and kind not in before:
                 tiles[tile][kind] = b
             else:
+                require(kind != RESIDUAL, "values without their support")
                 require(tile < counts[0] * counts[1] * counts[2] and tile == len(tiles), "no such tile, or out of order")
                 tiles[tile] = {kind: b}
         elif kind not in (INDEX, END):
@@ -384,7 +420,7 @@ def decode(data):
             require(len(body) == n * struct.calcsize("<" + header["code"]), "samples do not fill their tile")
             values = iter(struct.unpack("<%d%s" % (n, header["code"]), body))
         else:
-            values = evaluate(header, network, layers, [len(r) for r in ranges])
+            values = iter(evaluate(header, network, layers, [len(r) for r in ranges]))
         for i in ranges[0]:
             for j in ranges[1]:
                 for k in ranges[2]:

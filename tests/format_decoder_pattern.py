@@ -1,28 +1,4 @@
-"""The occupancy of a tile and the features that come of it (docs/format.md: SUPPORT, and section 5, Support features)."""
-from format_decoder_entropy import AdaptiveBit, RangeDecoder
-
-# Offsets back along each axis of the voxels whose occupancy is the context of the next.
-CONTEXT = [(0, 0, 1), (0, 0, 2), (0, 1, 0), (0, 2, 0), (0, 3, 0), (0, 4, 0), (0, 5, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0),
-           (1, 0, 1), (2, 0, 0)]
-
-
-def decode_support(shape, body):
-    """Occupancy of the voxels of a tile, C order."""
-    a, b, c = shape
-    occupied = [0] * (a * b * c)
-    if not body:
-        return occupied
-    stream = RangeDecoder(body[1:])
-    models = [AdaptiveBit() for _ in range(2 ** len(CONTEXT))]
-    for i in range(a):
-        for j in range(b):
-            for k in range(c):
-                context = 0
-                for di, dj, dk in CONTEXT:
-                    inside = di <= i and dj <= j and dk <= k
-                    context = 2 * context + (occupied[((i - di) * b + j - dj) * c + k - dk] if inside else 0)
-                occupied[(i * b + j) * c + k] = models[context].decode(stream)
-    return occupied
+"""The features of a site beside a support (docs/format.md, section 5, Support features)."""
 
 
 def columns(pattern):
