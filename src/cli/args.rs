@@ -97,7 +97,7 @@ pub struct FitArgs {
     /// Family of the network: siren [default: siren]
     #[arg(long, value_name = "NAME", value_parser = one_of::<ModelKind>(ModelKind::NAMES), hide_possible_values = true)]
     model: Option<ModelKind>,
-    /// Units of a hidden layer [default: as many as the fullest tile is worth; masked: 12 at most, and 8/3 and 2/3 as
+    /// Units of a hidden layer [default: as many as the fullest tile is worth; masked: 14 at most, and 8/3 and 2/3 as
     /// many in the layers that read coordinates and occupancy]
     #[arg(long, value_name = "N")]
     hidden: Option<NonZeroUsize>,
