@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Options of a fit that takes a tenth of a second.
 const QUICK: [&str; 3] = ["--hidden=8", "--steps=30", "--batch=256"];
 const SHAPE: [usize; 3] = [24, 20, 8];
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "input",
     "output",
     "mode",
@@ -33,6 +33,7 @@ const KEYS: [&str; 21] = [
     "layers",
     "seconds",
     "device",
+    "physics",
 ];
 const FIGURES: [&str; 10] = [
     "mse",
@@ -195,6 +196,34 @@ fn figures_are_those_of_the_arrays() {
     let gain = tenfold["psnr_db"].as_f64().unwrap() - once["psnr_db"].as_f64().unwrap();
     assert!((gain - 20.0).abs() < 1e-9, "{gain}");
     assert_eq!(once["recall"], 0.0);
+}
+
+#[test]
+fn clusters_are_told_to_people_and_programs() {
+    let bench = Bench::new(&["a.npy", "b.npy"]);
+    let physics = |more: &[&str]| {
+        let args = [&["eval", "a.npy", "b.npy", "--json"], more].concat();
+        json(&bench.run(&args))["physics"].clone()
+    };
+    let default = physics(&[]);
+    assert!(default["all"]["n_clusters"].as_u64().unwrap() > 0, "{default}");
+    assert_eq!(default["by_amplitude"].as_array().unwrap().len(), 6);
+    let (n, lost) = (&default["all"]["n_clusters"], &default["all"]["n_lost"]);
+    let matched = n.as_u64().unwrap() - lost.as_u64().unwrap();
+    assert_eq!(default["all"]["charge"]["n"], matched);
+    let same = physics(&[
+        "--pedestal",
+        &default["pedestal"].to_string(),
+        "--prominence",
+        &default["prominence"].to_string(),
+    ]);
+    assert_eq!(same, default);
+    assert_eq!(physics(&["--prominence", "1e6"])["all"]["n_clusters"], 0);
+    let people = bench.run(&["eval", "a.npy", "b.npy"]);
+    let people = text(&people.stdout);
+    let row = people.lines().find(|line| line.starts_with("all ")).unwrap();
+    assert_eq!(row.split_whitespace().nth(1).unwrap(), n.to_string());
+    assert_fails(&bench.run(&["eval", "a.npy", "b.npy", "--pedestal=-1"]), 2, "--pedestal", "positive");
 }
 
 #[test]
