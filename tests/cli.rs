@@ -200,7 +200,10 @@ fn figures_are_those_of_the_arrays() {
 
 #[test]
 fn clusters_are_told_to_people_and_programs() {
-    let bench = Bench::new(&["a.npy", "b.npy"]);
+    let bench = Bench::new(&["a.npy"]);
+    let original = event(0);
+    let scaled = (0..original.n_voxels()).map(|i| (original.samples().get(i) * 1.25) as u16).collect();
+    write_event(&bench.path("b.npy"), &Event::new(SHAPE, Samples::U16(scaled)).unwrap(), false).unwrap();
     let physics = |more: &[&str]| {
         let args = [&["eval", "a.npy", "b.npy", "--json"], more].concat();
         json(&bench.run(&args))["physics"].clone()
@@ -211,6 +214,7 @@ fn clusters_are_told_to_people_and_programs() {
     let (n, lost) = (&default["all"]["n_clusters"], &default["all"]["n_lost"]);
     let matched = n.as_u64().unwrap() - lost.as_u64().unwrap();
     assert_eq!(default["all"]["charge"]["n"], matched);
+    assert!(default["all"]["charge"]["mean"].as_f64().unwrap() > 0.25, "{default}");
     let same = physics(&[
         "--pedestal",
         &default["pedestal"].to_string(),
@@ -223,7 +227,9 @@ fn clusters_are_told_to_people_and_programs() {
     let people = text(&people.stdout);
     let row = people.lines().find(|line| line.starts_with("all ")).unwrap();
     assert_eq!(row.split_whitespace().nth(1).unwrap(), n.to_string());
-    assert_fails(&bench.run(&["eval", "a.npy", "b.npy", "--pedestal=-1"]), 2, "--pedestal", "positive");
+    let refused = bench.run(&["eval", "a.npy", "b.npy", "--pedestal=-1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("neither 0 nor a positive number"), "{}", text(&refused.stderr));
 }
 
 #[test]

@@ -119,8 +119,7 @@ fn lines(physics: &Physics) -> Vec<String> {
             rows.push(row(name, &bin.figures));
         }
     }
-    let header =
-        ["clusters", "n", "lost", "fake", "charge", "deviation", "axis 0", "axis 1", "pads", "kept"];
+    let header = ["clusters", "n", "lost", "fake", "charge", "deviation", "axis 0", "axis 1", "pads", "kept"];
     let mut lines = vec![format!(
         "clusters of signals above {} ADC, peaks of at least {} ADC:",
         short(pedestal),

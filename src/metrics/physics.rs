@@ -123,12 +123,7 @@ impl Physics {
     ///
     /// # Errors
     /// `Argument` where the shapes differ, the peak is not positive, or `clustering` makes no sense.
-    pub fn compare(
-        original: &Event,
-        decoded: &Event,
-        peak: f64,
-        clustering: &Clustering,
-    ) -> Result<Physics> {
+    pub fn compare(original: &Event, decoded: &Event, peak: f64, clustering: &Clustering) -> Result<Physics> {
         super::check(original, decoded, peak)?;
         clustering.validate(original)?;
         let mut tallies = Tallies::new(peak);
@@ -151,8 +146,7 @@ fn compare_layer(
     let at = |event: &Event, i: usize| event.samples().get(i * n_layers + layer);
     let n = n_rows * n_columns;
     let local = LocalOccupancy::new([n_rows, n_columns], |i| at(original, i) != 0.0);
-    let (ours, theirs) =
-        (Plane::new(original, layer, clustering), Plane::new(decoded, layer, clustering));
+    let (ours, theirs) = (Plane::new(original, layer, clustering), Plane::new(decoded, layer, clustering));
     let matches = matches(&ours, &theirs);
     let place = |cluster: &Cluster| local.around(cluster.summit);
     let mut is_matched = vec![false; theirs.clusters.len()];
