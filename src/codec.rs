@@ -9,14 +9,14 @@ use crate::domain::Transform;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::field::{NetField, calibrate};
-use crate::fit::{FitProgress, FitSettings, Fitted, fit, validation_positions};
+use crate::fit::{FitProgress, FitSettings, Fitted, fit_refreshed, validation_positions};
 use crate::lane::{Level, Scalar};
 use crate::metrics::default_peak;
 use crate::net::Weights;
 use crate::quant::{self, MatrixBits};
 use crate::settings::{DeviceRequest, PrecisionKind, Resolved, Sampling, Settings};
 use crate::tile::{Tile, TileGrid};
-use inrfit_sampling::{DrawTable, Sites};
+use inrfit_sampling::{DrawTable, SamplingError, Sites};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -330,6 +330,42 @@ impl TileData {
         SiteBlock { axes: [&self.axes[0], &self.axes[1], &self.axes[2]], positions, features: &[] }
     }
 
+    /// What samplers take for the size of a value: |t| of the paper where the transform keeps zeros at 0, else the
+    /// logarithm above its unit.
+    fn magnitudes(&self, resolved: &Resolved) -> Vec<f32> {
+        match resolved.calibrate {
+            true => self.truth.clone(),
+            false => self.targets.iter().map(|t| t.abs()).collect(),
+        }
+    }
+
+    /// What is wrong with every voxel as `weights` decode it: the log error of its sample.
+    fn site_errors(
+        &self,
+        cpu: &Cpu,
+        header: &Header,
+        resolved: &Resolved,
+        weights: &Weights,
+    ) -> Result<Vec<f32>> {
+        let n_heads = resolved.fit.spec.n_heads;
+        let mut heads = vec![0.0; self.truth.len() * n_heads];
+        cpu.evaluate(weights, &self.sites(None), &mut heads)?;
+        let threshold = self.calibrate(header, resolved, &heads, None).0;
+        let decoded = self.decoded(header, resolved, &heads);
+        let errors = decoded.iter().zip(&self.truth).zip(heads.chunks_exact(n_heads));
+        Ok(errors.map(|((d, t), h)| if h[0] > threshold { (d - t).abs() } else { *t }).collect())
+    }
+
+    /// `log2(1 + |sample| / unit)` that sites with outputs `heads` decode to where they are occupied.
+    fn decoded(&self, header: &Header, resolved: &Resolved, heads: &[f32]) -> Vec<f32> {
+        let transform = &resolved.transform;
+        let values = transform.values(Level::detect(), heads, resolved.fit.spec.n_heads);
+        log_magnitudes(
+            transform,
+            values.iter().map(|&v| transform.sample(header.dtype, header.range, v).unwrap_or(0.0)),
+        )
+    }
+
     /// Best threshold for `heads` at the sites `positions`, and the mean log error there.
     fn calibrate(
         &self,
@@ -339,12 +375,7 @@ impl TileData {
         positions: Option<&[u32]>,
     ) -> (f32, f64) {
         let n_heads = resolved.fit.spec.n_heads;
-        let transform = &resolved.transform;
-        let values = transform.values(Level::detect(), heads, n_heads);
-        let decoded = log_magnitudes(
-            transform,
-            values.iter().map(|&v| transform.sample(header.dtype, header.range, v).unwrap_or(0.0)),
-        );
+        let decoded = self.decoded(header, resolved, heads);
         let score: Vec<f32> = heads.iter().step_by(n_heads).copied().collect();
         let truth: Vec<f32> = match positions {
             Some(p) => p.iter().map(|&i| self.truth[i as usize]).collect(),
@@ -416,7 +447,24 @@ fn fit_tile(
 ) -> Result<Fitted> {
     let start = Instant::now();
     let set = TrainingSet { sites: data.sites(None), targets: &data.targets, occupied: &data.occupied };
-    let table = draw_table(data, resolved)?;
+    let sampler = match resolved.sampling {
+        Sampling::Drawn(kind) => Some((kind, kind.build().map_err(sampling_error)?)),
+        Sampling::Full => None,
+    };
+    let magnitudes = data.magnitudes(resolved);
+    let sites = Sites { magnitude: &magnitudes, occupied: &data.occupied };
+    let in_steps = |table: DrawTable| table.with_draws_per_step(resolved.fit.batch as u64);
+    let table = match &sampler {
+        Some((_, sampler)) => Some(in_steps(sampler.plan(&sites).map_err(sampling_error)?)),
+        None => None,
+    };
+    let mut refresh = |weights: &Weights| match &sampler {
+        Some((kind, sampler)) if kind.is_refreshed() => {
+            let errors = data.site_errors(cpu, header, resolved, weights)?;
+            Ok(sampler.refresh(&sites, &errors).map_err(sampling_error)?.map(in_steps))
+        }
+        _ => Ok(None),
+    };
     let validation = validation_positions(data.targets.len());
     let validation_sites = data.sites(Some(&validation));
     let mut heads = vec![0.0; validation.len() * resolved.fit.spec.n_heads];
@@ -434,22 +482,13 @@ fn fit_tile(
         time_limit: resolved.fit.time_limit.map(|t| t / told.n_tiles as u32),
         ..resolved.fit
     };
-    let fitted = fit(cpu, set, table.as_ref(), &settings, &mut score, &mut heard)?;
+    let fitted = fit_refreshed(cpu, set, table.as_ref(), &settings, &mut score, &mut heard, &mut refresh)?;
     seconds.fit += start.elapsed().as_secs_f64();
     Ok(fitted)
 }
 
-/// The draws of a fit; `None` where every step sees every voxel.
-fn draw_table(data: &TileData, resolved: &Resolved) -> Result<Option<DrawTable>> {
-    let Sampling::Drawn(kind) = resolved.sampling else { return Ok(None) };
-    // Importance is |t| of the paper where the transform keeps zeros at 0, else the logarithm above its unit.
-    let magnitude: Vec<f32> = match resolved.calibrate {
-        true => data.truth.clone(),
-        false => data.targets.iter().map(|t| t.abs()).collect(),
-    };
-    let sites = Sites { magnitude: &magnitude, occupied: &data.occupied };
-    let table = kind.build().and_then(|sampler| sampler.plan(&sites));
-    table.map(Some).map_err(|e| Error::argument(e.to_string()))
+fn sampling_error(error: SamplingError) -> Error {
+    Error::argument(error.to_string())
 }
 
 fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField> {
