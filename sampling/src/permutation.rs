@@ -112,7 +112,7 @@ mod tests {
         let f = |x: u128, key: u32, bits: u32| {
             let modulus = 1u128 << 64;
             let m = (x ^ u128::from(key)) * 0x9E37_79B9_7F4A_7C15 % modulus;
-            (m ^ (m >> 32)) * 0x6A09_E667_F3BC_C909 % modulus >> (64 - bits)
+            ((m ^ (m >> 32)) * 0x6A09_E667_F3BC_C909 % modulus) >> (64 - bits)
         };
         for j in (0..8).step_by(2) {
             l ^= f(r, keys[j], 4);

@@ -195,8 +195,8 @@ fn a_sparse_epoch_has_all_occupied_sites_and_a_share_of_the_rest() {
         assert_eq!(epoch.iter().filter(|&&site| site % 7 == 0).count(), 143);
     }
     // An empty site is in an epoch with probability 86 / 857: six standard deviations.
-    let share = 86.0 / 857.0;
-    let (mean, deviation) = (share * 2000.0, (2000.0 * share * (1.0 - share) as f64).sqrt());
+    let share: f64 = 86.0 / 857.0;
+    let (mean, deviation) = (share * 2000.0, (2000.0 * share * (1.0 - share)).sqrt());
     for (site, &count) in counts.iter().enumerate().filter(|(site, _)| site % 7 != 0) {
         assert!((f64::from(count) - mean).abs() < 6.0 * deviation, "site {site}: {count}");
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// How clusters and pads of a decoded event differ from the original's, in all and by bins.
 ///
-/// Clusters are those of [`super::clusters`], found in both events by the same rule. The charge that an original and a
+/// Clusters are those of [`mod@super::clusters`], found in both events by the same rule. The charge that an original and a
 /// decoded cluster share is the sum over their common voxels of the smaller of the two signals. Two clusters are
 /// matched where each is the one that the other shares most with (the first such, in the order of summits); an original
 /// cluster without match is lost, a decoded one is fake. A cluster that was split is one match and one fake; two that
