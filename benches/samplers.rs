@@ -2,12 +2,14 @@
 //!
 //! `cargo bench --bench samplers -- [EVENT.npy] [--shape 192x249x16] [--hidden 128] [--target 0.15] [--batch 8192]
 //! [--limit 150] [--rate 1e-3] [--only SAMPLER] [--samples N,N,...] [--fractions 0.02,0.1 --steps N] [-o rows.csv]
-//! [--figure error.svg] [--fraction-figure error.svg] [--title TEXT]` fits a SIREN of 3 layers with two heads,
-//! unquantised, with every sampler; without an event, to a generated one of that shape.
+//! [--add rows.csv] [--figure error.svg] [--fraction-figure error.svg] [--title TEXT]` fits a SIREN of 3 layers with
+//! two heads, unquantised, with every sampler; without an event, to a generated one of that shape.
 //!
 //! Against time: all at the same batch, and full batches (every voxel a step, at twice the learning rate). Each is given
 //! cosine schedules of growing length (of `--samples`) until one ends at the target, or would take longer than
 //! the limit. Against fractions: a cosine schedule of `--steps` steps for each fraction of the event's voxels as batch.
+//!
+//! Rows of an earlier run, named by `--add`, are drawn and written along.
 //!
 //! The error is that of the whole event with the best threshold; measuring it is outside the clock, but for the sampler
 //! that lives on errors, which measures them 15 times in a fit. Seconds are processor seconds over all threads (wall
@@ -213,7 +215,8 @@ fn main() {
     let (hidden, rate) = (number("--hidden", 128.0) as usize, number("--rate", 1e-3) as f32);
     let batch = number("--batch", 8192.0) as usize;
     let only = option("--only");
-    let mut rows: Vec<SamplingRow> = Vec::new();
+    let earlier = option("--add").map(|path| sampling::read(path.as_ref()).expect("rows"));
+    let mut rows: Vec<SamplingRow> = earlier.unwrap_or_default();
     println!("sampler,cpu_seconds,steps,samples,log_mae");
     for (name, sampler) in
         samplers().into_iter().filter(|(name, _)| only.as_deref().is_none_or(|o| o == *name))
