@@ -11,7 +11,7 @@ use inrfit::event::{DType, Event, Samples};
 use inrfit::fit::{FitSettings, Fitted, fit_refreshed};
 use inrfit::metrics::Metrics;
 use inrfit::net::{Model, NetSpec, Weights};
-use inrfit::settings::Settings;
+use inrfit::settings::{Mode, Settings};
 use inrfit_sampling::DrawTable;
 
 const SAMPLERS: [&str; 8] =
@@ -28,6 +28,7 @@ fn every_sampler_learns_and_is_the_same_on_any_number_of_threads() {
     let mut files: Vec<Vec<u8>> = Vec::new();
     for name in SAMPLERS {
         let settings = Settings {
+            mode: Mode::Field,
             sampling: Some(name.parse().unwrap()),
             n_steps: Some(400),
             hidden: Some(16),
@@ -42,6 +43,35 @@ fn every_sampler_learns_and_is_the_same_on_any_number_of_threads() {
         assert!(!files.contains(&made.bytes), "{name}: the bytes of another sampler");
         files.push(made.bytes);
     }
+}
+
+#[test]
+fn beside_an_exact_support_the_sites_are_the_occupied_voxels() {
+    let event = event([24, 20, 12], DType::U16);
+    let bytes = |name: &str, n_threads| {
+        let settings = Settings {
+            mode: Mode::Masked,
+            sampling: Some(name.parse().unwrap()),
+            n_steps: Some(400),
+            ..Settings::default()
+        };
+        let made = InrCodec { n_threads, ..codec(settings) }.compress(&event, &Silent).unwrap();
+        let m = Metrics::compare(&event, &made.decoded, 1023.0).unwrap();
+        assert!(made.report.layers.field > 0 && (m.precision, m.recall) == (1.0, 1.0), "{name}: {m:?}");
+        assert!(m.log_mae < 0.1, "{name}: log-MAE {}", m.log_mae);
+        made.bytes
+    };
+    let of: Vec<Vec<u8>> = SAMPLERS.iter().map(|name| bytes(name, 2)).collect();
+    let same = |a: &str, b: &str| {
+        let at = |name: &str| SAMPLERS.iter().position(|s| *s == name).unwrap();
+        of[at(a)] == of[at(b)]
+    };
+    // Without empty sites nothing else is left of these two.
+    assert!(same("balanced", "uniform") && same("sparse", "uniform-once"));
+    for name in ["uniform-once", "importance", "entropy", "residual", "full"] {
+        assert!(!same(name, "uniform"), "{name} is uniform");
+    }
+    assert!(bytes("residual", 1) == of[6], "residual: other bytes on one thread");
 }
 
 /// A fit of a step over 64 sites, from draws of the first half alone unless `refresh` says otherwise.
