@@ -20,3 +20,8 @@ deny:
 # The figures of docs/benchmarks.md that a machine without a GPU can remake.
 bench:
     cargo bench --bench training
+
+# Other occupancies, geometry and thresholds than the wedges, with the defaults: rows to figures/data/generalisation.csv.
+generalisation:
+    cargo build --release
+    benches/generalisation.sh

@@ -32,10 +32,14 @@ impl CoordMap {
 
     /// Coordinates of all indices of `axis`, an axis of `n` points. One point alone lies at `lo`.
     pub fn axis(&self, axis: usize, n: usize) -> Vec<f32> {
+        (0..n).map(|i| self.at(axis, n, i as f32)).collect()
+    }
+
+    /// Coordinate of `index`, whole or not, of `axis`, an axis of `n` points.
+    pub fn at(&self, axis: usize, n: usize, index: f32) -> f32 {
         let (lo, width) = (self.lo[axis], self.hi[axis] - self.lo[axis]);
-        let s = crate::lane::Scalar::new();
         let last = n.saturating_sub(1).max(1) as f32;
-        (0..n).map(|i| s.fma(i as f32 / last, width, lo)).collect()
+        crate::lane::Scalar::new().fma(index / last, width, lo)
     }
 }
 

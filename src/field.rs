@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DType, Samples};
 use crate::lane::{Kernel, Level, Simd, dispatch};
 use crate::net::Weights;
-use crate::pattern::{Pattern, Support};
+use crate::pattern::{Pattern, Support, held_within};
 use crate::tile::Tile;
 use std::ops::Range;
 
@@ -179,6 +179,48 @@ impl NetField {
         Ok(samples)
     }
 
+    /// Values before rounding at `points`, in voxel indices of a tile of `shape`, as if each were occupied. A network
+    /// with features sees `support` between voxels as [`Plan::between`](crate::pattern::Plan::between) says; at a voxel
+    /// its own occupancy has no part in that.
+    ///
+    /// # Errors
+    /// `Argument` where a network with features gets no support, or one of another shape; `Device` where evaluation
+    /// fails.
+    pub fn values_at(
+        &self,
+        backend: &dyn Backend,
+        shape: [usize; 3],
+        support: Option<&Support<'_>>,
+        points: &[[f32; 3]],
+    ) -> Result<Vec<f32>> {
+        let n_features = self.weights.spec().n_features;
+        let plan = match (self.pattern, support) {
+            (None, _) if n_features == 0 => None,
+            (Some(pattern), Some(support)) if support.shape == shape => Some((pattern.plan(), support)),
+            _ => return Err(Error::argument("a field with features needs the support of its tile")),
+        };
+        let mut out = Vec::with_capacity(points.len());
+        let mut features = vec![0.0; BLOCK_POINTS.min(points.len()) * n_features];
+        for points in points.chunks(BLOCK_POINTS) {
+            // The points are the diagonal of a grid of their own.
+            let n = points.len() as u32;
+            let axes = [0, 1, 2].map(|a| -> Vec<f32> {
+                points.iter().map(|p| self.coords.at(a, shape[a], held_within(p[a], shape[a]))).collect()
+            });
+            let positions: Vec<u32> = (0..n).map(|i| (i * n + i) * n + i).collect();
+            let features = &mut features[..points.len() * n_features];
+            if let Some((plan, support)) = &plan {
+                for (point, out) in points.iter().zip(features.chunks_exact_mut(n_features)) {
+                    plan.between(support, *point, out);
+                }
+            }
+            let axes = [&axes[0][..], &axes[1], &axes[2]];
+            let heads = self.heads(backend, &SiteBlock { axes, positions: Some(&positions), features })?;
+            out.extend(self.transform.values(Level::detect(), &heads, self.weights.spec().n_heads));
+        }
+        Ok(out)
+    }
+
     /// The samples of a tile whose occupied voxels are known: none of them is 0, all others are.
     ///
     /// # Errors
@@ -218,6 +260,9 @@ impl NetField {
 
 /// Sites that are evaluated at once.
 const BLOCK_SITES: usize = 1 << 18;
+
+/// Points off the grid that are evaluated at once; its cube fits 32 bits.
+const BLOCK_POINTS: usize = 1024;
 
 /// Features that are held at once.
 const BLOCK_FEATURES: usize = 1 << 22;

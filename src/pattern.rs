@@ -58,6 +58,19 @@ impl Support<'_> {
 }
 
 impl Pattern {
+    /// The neighbourhood that the program uses, with runs along `axis`: 81 features. It is part of the format.
+    pub fn near(axis: usize) -> Pattern {
+        Pattern {
+            axis,
+            max_run: 4,
+            reach: 3,
+            spread: [2, 1],
+            distance: 2,
+            fold: [false, false],
+            window: [2, 3, 2],
+        }
+    }
+
     /// Checks that the sizes are ones that a file may ask for.
     ///
     /// # Errors
@@ -188,11 +201,8 @@ impl Plan {
         let mut low = [0; 3];
         let mut share = [0.0f32; 3];
         for a in 0..3 {
-            let last = support.shape[a] - 1;
-            // As comparisons, so that NaN becomes the last voxel, as in the lane's clamp.
-            let x = if point[a] < last as f32 { point[a] } else { last as f32 };
-            let x = if x > 0.0 { x } else { 0.0 };
-            low[a] = (x as usize).min(last);
+            let x = held_within(point[a], support.shape[a]);
+            low[a] = (x as usize).min(support.shape[a] - 1);
             share[a] = x - low[a] as f32;
         }
         let mut corners = vec![0.0f32; 8 * self.n_features];
@@ -210,6 +220,14 @@ impl Plan {
             *out = values[0];
         }
     }
+}
+
+/// An index held between the first and the last of `n` voxels; NaN becomes the last.
+pub fn held_within(index: f32, n: usize) -> f32 {
+    let last = n.saturating_sub(1) as f32;
+    // As comparisons, as in the lane's clamp.
+    let x = if index < last { index } else { last };
+    if x > 0.0 { x } else { 0.0 }
 }
 
 /// The axis along which occupied voxels form the fewest runs; the last one of those that are equal.

@@ -20,6 +20,8 @@ pub struct BitRates {
     pub matrix: MatrixBits,
     /// Mean bits of a bias.
     pub bias: f32,
+    /// Whether steps are those of [`quarter_step`], which take a byte each on disk.
+    pub quarters: bool,
 }
 
 /// What the loss tells of the weights' worth.
@@ -88,10 +90,26 @@ pub fn allocate(weights: &Weights, sensitivity: &Sensitivity<'_>, bits: &BitRate
         };
         let factor = f64::from(s.exp2(bits_at_1 / n - rate));
         for (i, _) in these() {
-            steps[i] = ((factor / sharpness[i]) as f32).clamp(1e-12, 1e6);
+            let step = ((factor / sharpness[i]) as f32).clamp(1e-12, 1e6);
+            steps[i] = match bits.quarters {
+                true => quarter_step(((s.log2(step) + 40.0) * 4.0).round_ties_even() as u8),
+                false => step,
+            };
         }
     }
     Ok(steps)
+}
+
+/// Step `n` of those a quarter of an octave apart: `2^(n / 4 - 40)`, its mantissa rounded to seven digits.
+pub fn quarter_step(n: u8) -> f32 {
+    const MANTISSA: [f32; 4] = [1.0, 1.189_207_1, std::f32::consts::SQRT_2, 1.681_792_9];
+    // Exponents -40 to 23: the product is exact.
+    MANTISSA[usize::from(n % 4)] * f32::from_bits((u32::from(n / 4) + 127 - 40) << 23)
+}
+
+/// The number of `step` among the quarter steps, if it is one.
+pub fn quarter_of(step: f32) -> Option<u8> {
+    (0..=u8::MAX).find(|&n| quarter_step(n) == step)
 }
 
 /// The integers nearest to `weights / steps`, tensor by tensor (ties to even).
@@ -123,4 +141,19 @@ pub fn dequantise(spec: NetSpec, integers: &[i32], steps: &[f32]) -> Result<Weig
 pub fn round(weights: &Weights, steps: &[f32]) -> Weights {
     let integers = quantise(weights, steps);
     dequantise(*weights.spec(), &integers, steps).unwrap_or_else(|_| weights.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quarter_steps_are_a_quarter_of_an_octave_apart() {
+        for n in 0..=u8::MAX {
+            let step = quarter_step(n);
+            assert!((f64::from(step).log2() - (f64::from(n) / 4.0 - 40.0)).abs() < 1e-7, "{n}: {step}");
+            assert_eq!(quarter_of(step), Some(n));
+        }
+        assert_eq!(quarter_of(0.3), None);
+    }
 }

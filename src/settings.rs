@@ -294,6 +294,12 @@ pub(crate) struct Resolved {
 const VOXELS_PER_WEIGHT: f64 = 22.0;
 const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 
+/// Mean bits of a weight beside an exact support, where a byte of weights is worth less error than in a wide network.
+const MASKED_BITS: f32 = 4.0;
+
+/// Units of a masked field of a tile that is worth them.
+const MASKED_HIDDEN: usize = 12;
+
 /// Occupied voxels that a weight of the automatic width stands for beside an exact support.
 const OCCUPIED_PER_MASKED_WEIGHT: f64 = 20.0;
 
@@ -347,7 +353,7 @@ impl Settings {
         }
         let pattern = exact.then(|| pattern(event));
         let model = match (self.model, paper) {
-            (ModelKind::Siren, _) if exact => Model::Siren { omega_first: 25.0, omega_hidden: 6.0 },
+            (ModelKind::Siren, _) if exact => masked_model(MASKED_HIDDEN),
             (ModelKind::Siren, false) => Model::Siren { omega_first: 90.0, omega_hidden: 12.0 },
             (ModelKind::Siren, true) => Model::Siren { omega_first: 105.0, omega_hidden: 25.0 },
         };
@@ -357,30 +363,42 @@ impl Settings {
             spec.hidden = hidden;
         } else if !paper {
             let (most, step, widest) = match exact {
-                true => (n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT, 1, 16),
+                true => (n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT, 1, MASKED_HIDDEN),
                 false => {
                     let most = n_voxels as f64 / VOXELS_PER_WEIGHT;
                     (most.min(n_occupied as f64 / OCCUPIED_PER_WEIGHT), 8, 512)
                 }
             };
-            let fits = |h: &usize| NetSpec { hidden: *h, ..spec }.n_weights() as f64 <= most;
+            let model = |h| if exact { masked_model(h) } else { spec.model };
+            let fits =
+                |h: &usize| NetSpec { hidden: *h, model: model(*h), ..spec }.n_weights() as f64 <= most;
             spec.hidden = (step..=widest).step_by(step).take_while(fits).last().unwrap_or(step);
+        }
+        if exact {
+            spec.model = masked_model(spec.hidden);
         }
         spec.validate()?;
         let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
             Bits::Float => None,
-            Bits::Auto if exact => Some(BitRates { matrix: MatrixBits::Mean(4.0), bias: 8.0 }),
-            Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0 }),
-            Bits::Fixed(n) => {
-                Some(BitRates { matrix: MatrixBits::Mean(f32::from(n)), bias: f32::from(n).max(8.0) })
-            }
+            Bits::Auto if exact => Some(BitRates {
+                matrix: MatrixBits::Mean(MASKED_BITS),
+                bias: MASKED_BITS + 2.0,
+                quarters: true,
+            }),
+            Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0, quarters: false }),
+            Bits::Fixed(n) => Some(BitRates {
+                matrix: MatrixBits::Mean(f32::from(n)),
+                bias: f32::from(n).max(if exact { MASKED_BITS + 2.0 } else { 8.0 }),
+                quarters: exact,
+            }),
         };
         let default_sampling = match (paper, exact) {
             (true, _) => Sampling::Full,
             (_, true) => Sampling::Drawn(SamplerKind::Uniform),
             _ => Sampling::Drawn(SamplerKind::Balanced { share: 0.3 }),
         };
-        let batch = self.batch.unwrap_or(if exact { 4096 } else { 8192 });
+        // Tiles of few occupied voxels see each of them several times in a few steps.
+        let batch = self.batch.unwrap_or(if exact { (n_occupied / 4).clamp(256, 4096) } else { 8192 });
         let n_steps = self.n_steps.unwrap_or(match (paper, exact) {
             (true, _) => 3000,
             (_, true) => 6000,
@@ -415,7 +433,7 @@ impl Settings {
             // 0.999 the log error of short fits is an eighth higher (docs/benchmarks.md).
             adam: Adam { beta2: if paper { 0.999 } else { 0.99 }, ..Adam::default() },
             bits,
-            rounding_from: 0.6,
+            rounding_from: if exact { 0.7 } else { 0.6 },
             keep_last: paper,
             precision: match self.precision {
                 PrecisionKind::F32 => Precision::F32,
@@ -435,7 +453,7 @@ impl Settings {
             transform: if paper {
                 Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 }
             } else {
-                transform(event, one_head)
+                transform(event, one_head, exact)
             },
             // As published, one head needs no threshold: what the transform cuts is empty.
             calibrate: !(paper && one_head || exact),
@@ -446,18 +464,21 @@ impl Settings {
     }
 }
 
+/// The input layers of a masked field with `hidden` units elsewhere. Coordinates take few weights a unit and features
+/// many: at equal bytes, many units of the one and few of the other err least.
+fn masked_model(hidden: usize) -> Model {
+    Model::Conditioned {
+        omega_first: 25,
+        omega_hidden: 6,
+        coord_units: (hidden * 8).div_ceil(3),
+        feature_units: (hidden * 2).div_ceil(3),
+    }
+}
+
 /// The neighbourhood that a masked field sees.
 fn pattern(event: &Event) -> Pattern {
     let occupied: Vec<bool> = (0..event.n_voxels()).map(|i| event.samples().get(i) != 0.0).collect();
-    Pattern {
-        axis: run_axis(&Support { shape: event.shape(), occupied: &occupied }),
-        max_run: 4,
-        reach: 3,
-        spread: [2, 1],
-        distance: 2,
-        fold: [false, false],
-        window: [2, 3, 2],
-    }
+    Pattern::near(run_axis(&Support { shape: event.shape(), occupied: &occupied }))
 }
 
 /// Changes of occupancy along a line that a half extent of 1 stands for.
@@ -489,7 +510,7 @@ fn coords(event: &Event, tile_counts: [usize; 3]) -> CoordMap {
 }
 
 /// Log2 of the samples: around the median of the occupied ones, or, with one head, in tenths from 0.
-fn transform(event: &Event, one_head: bool) -> Transform {
+fn transform(event: &Event, one_head: bool, exact: bool) -> Transform {
     let s = Scalar::new();
     let mut magnitudes: Vec<f32> = nonzero(event).map(|v| v.abs() as f32).collect();
     let median = |v: &mut Vec<f32>| {
@@ -505,6 +526,11 @@ fn transform(event: &Event, one_head: bool) -> Transform {
     let mut logs: Vec<f32> = nonzero(event).map(|v| plain.target(s, v as f32)).collect();
     match one_head {
         true => Transform::Log2 { unit_exponent, center: 0.0, scale: 10.0 },
+        // In whole 256ths, which take few bytes in the file.
+        false if exact => {
+            let center = (median(&mut logs) * 256.0).round_ties_even() / 256.0;
+            Transform::Log2 { unit_exponent, center, scale: 1.0 }
+        }
         false => Transform::Log2 { unit_exponent, center: median(&mut logs), scale: 1.0 },
     }
 }

@@ -98,6 +98,10 @@ fn nothing_points_back_up() {
 #[test]
 fn leaf_crates_know_nothing_of_the_root() {
     for leaf in ["sampling", "entropy", "figures"] {
+        if !Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci").is_dir() {
+            eprintln!("skipped: this is the packaged crate, without its workspace");
+            return;
+        }
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(leaf).join("Cargo.toml");
         let text = std::fs::read_to_string(manifest).unwrap();
         let dependencies = text.split("[dependencies]").nth(1).unwrap_or("");

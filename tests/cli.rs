@@ -62,7 +62,7 @@ fn an_event_goes_there_and_back() {
     let original = event(0);
     assert_eq!(packed["input"], "a.npy");
     assert_eq!(packed["output"], "a.npy.inrfit");
-    assert_eq!(packed["mode"], "field");
+    assert_eq!(packed["mode"], "masked");
     assert_eq!(packed["shape"], serde_json::json!(SHAPE));
     assert_eq!(packed["raw_bytes"], original.raw_bytes());
     let n_bytes = fs::metadata(bench.path("a.npy.inrfit")).unwrap().len();
@@ -148,7 +148,7 @@ fn clusters_are_told_to_people_and_programs() {
 #[test]
 fn info_accounts_for_every_byte() {
     let bench = Bench::new(&["a.npy"]);
-    let packed = json(&bench.compress(&["a.npy", "--json", "--tile", "12,20,8"]));
+    let packed = json(&bench.compress(&["a.npy", "--json", "--tile", "12,20,8", "--mode=field"]));
     let info = json(&bench.run(&["info", "a.npy.inrfit", "--json"]));
     for key in ["bytes", "raw_bytes", "ratio", "shape", "mode", "layers", "n_weights", "device"] {
         assert_eq!(info[key], packed[key], "{key}");
@@ -166,6 +166,19 @@ fn info_accounts_for_every_byte() {
 
     let human = text(&bench.run(&["info", "a.npy.inrfit"]).stdout);
     for part in ["format version 1", "24 x 20 x 8 uint16", "siren: 3 hidden layers of 8 units", "0x83"] {
+        assert!(human.contains(part), "{part} in {human}");
+    }
+}
+
+#[test]
+fn a_masked_file_keeps_occupancy_and_says_so() {
+    let bench = Bench::new(&["a.npy"]);
+    let row = json(&bench.compress(&["a.npy", "--mode", "masked", "--optimise", "mse", "--json"]));
+    assert_eq!(row["mode"], "masked");
+    assert_eq!((&row["precision"], &row["recall"]), (&Value::from(1.0), &Value::from(1.0)));
+    assert!(row["layers"]["support"].as_u64() > Some(0) && row["layers"]["field"].as_u64() > Some(0));
+    let human = text(&bench.run(&["info", "a.npy.inrfit"]).stdout);
+    for part in ["mode         masked", "features of the support", "0x84", "support"] {
         assert!(human.contains(part), "{part} in {human}");
     }
 }
@@ -319,7 +332,8 @@ fn bytes_do_not_depend_on_threads() {
 #[test]
 fn bench_makes_a_row_for_each_input_and_settings() {
     let bench = Bench::new(&["a.npy", "b.npy"]);
-    let specs = ["hidden=8,steps=30,batch=256", "hidden=8,steps=30,batch=256,bits=float"];
+    let specs =
+        ["mode=field,hidden=8,steps=30,batch=256", "mode=field,hidden=8,steps=30,batch=256,bits=float"];
     let run = |args: &[&str]| bench.run(&[&["bench", "a.npy", "b.npy"], args].concat());
     let output = run(&["-o", "rows.csv", "--settings", specs[0], specs[1]]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -359,7 +373,7 @@ fn the_demo_leaves_its_files() {
     let decoded = read_event(&bench.path("d/decoded.npy")).unwrap();
     assert_eq!(original.shape(), decoded.shape());
     assert!(fs::read(bench.path("d/event.png")).unwrap().starts_with(b"\x89PNG"));
-    assert_eq!(json(&bench.run(&["info", "d/event.npy.inrfit", "--json"]))["mode"], "field");
+    assert_eq!(json(&bench.run(&["info", "d/event.npy.inrfit", "--json"]))["mode"], "masked");
     assert_fails(&bench.run(&["demo", "--steps=3", "-o=d"]), 2, "d/event.npy", "--force");
     assert_eq!(fs::read_dir(bench.path("d")).unwrap().count(), 4);
     assert_eq!(bench.run(&["demo", "--steps=0", "-o=e"]).status.code(), Some(2));
@@ -417,4 +431,16 @@ fn an_interrupt_leaves_nothing() {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(bench.files(), files);
+}
+
+#[test]
+fn the_readme_has_every_exit_code() {
+    let readme = include_str!("../README.md");
+    let help = text(&Bench::new(&[]).run(&["--help"]).stdout);
+    let codes = help.split("Exit codes:").nth(1).unwrap().lines().filter_map(|l| l.trim().split_once("  "));
+    let rows: Vec<String> = codes.map(|(code, meaning)| format!("| {code} | {meaning} |")).collect();
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        assert!(readme.contains(&row), "{row}");
+    }
 }

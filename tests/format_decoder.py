@@ -7,10 +7,13 @@ import sys
 import zlib
 
 from format_decoder_entropy import RangeDecoder, decode_matrix
+from format_decoder_pattern import features, n_features
+from format_decoder_residual import Bins, Impossible, decode_values
+from format_decoder_support import decode_support
 
 MAGIC = b"\x89INRF\r\n\x1a"
 CRITICAL = 0x80
-HEADER, NETWORK, INDEX, FIELD, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x86, 0xFF
+HEADER, NETWORK, INDEX, FIELD, SUPPORT, RESIDUAL, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x84, 0x85, 0x86, 0xFF
 DTYPES = [("B", 0, 2**8 - 1), ("H", 0, 2**16 - 1), ("h", -(2**15), 2**15 - 1), ("i", -(2**31), 2**31 - 1), ("f", 0, 2**32 - 1)]
 
 
@@ -66,6 +69,8 @@ def clamp(x, lo, hi):
     x = x if x < hi else hi
     return x if x > lo else lo
 
+
+MANTISSA = [f32(m) for m in (1.0, 1.1892071, 1.4142135, 1.6817929)]
 
 C = {name: f32(value) for name, value in {
     "inv_pi": 0.31830987, "pi": 3.1415927, "pi_low": 8.742278e-8, "log2e": 1.442695,
@@ -174,9 +179,23 @@ def read_header(payload):
 
 def read_network(payload):
     b = Bytes(payload)
-    require(b.varint() == 0, "an unknown model")
-    omega_first, omega_hidden = b.f32s(2)
-    require(b.varint() == 0, "an unknown provider of features")
+    model = b.varint()
+    require(model <= 1, "an unknown model")
+    omega_first, omega_hidden = b.f32s(2) if model == 0 else [f32(float(b.varint())) for _ in range(2)]
+    units = None if model == 0 else [b.varint(), b.varint()]
+    require(units is None or all(1 <= n <= 4096 for n in units), "impossible input layers")
+    require(omega_first > 0 and omega_hidden > 0, "impossible omegas")
+    provider = b.varint()
+    require(provider <= 2, "an unknown provider of features")
+    pattern = None
+    if provider > 0:
+        numbers = b.take(11) if provider == 2 else b.take(1) + bytes([4, 3, 2, 1, 2, 0, 0, 2, 3, 2])
+        axis, max_run, reach, su, sv, distance, fu, fv, wr, wu, wv = numbers
+        require(axis < 3 and fu <= 1 and fv <= 1, "no such pattern")
+        require(max(max_run, reach, su, sv, distance, wr, wu, wv) <= 63, "a pattern that is too large")
+        pattern = {"axis": axis, "max_run": max_run, "reach": reach, "spread": (su, sv), "distance": distance,
+                   "fold": (fu, fv), "window": (wr, wu, wv)}
+        require(n_features(pattern) <= 4096, "too many features")
     hidden, n_layers, heads = b.varint(), b.varint(), b.varint()
     require(1 <= hidden <= 4096 and 1 <= n_layers <= 64 and 1 <= heads <= 2, "impossible sizes")
     coords = b.varint()
@@ -191,17 +210,30 @@ def read_network(payload):
     else:
         lo, hi = b.f32s(3), b.f32s(3)
     transform = b.varint()
-    require(transform <= 1, "an unknown transform")
-    if transform == 0:
+    require(transform <= 2, "an unknown transform")
+    if transform == 2:
+        exponent = b.zigzag()
+        require(-126 <= exponent <= 127, "an impossible unit")
+        transform, parameters = 0, [2.0**exponent, f32(f32(float(b.zigzag())) / 256.0), 1.0]
+    elif transform == 0:
         exponent = b.zigzag()
         require(-126 <= exponent <= 127, "an impossible unit")
         parameters = [2.0**exponent] + b.f32s(2)
     else:
         parameters = b.f32s(3)
     require(not b.rest(), "bytes too many in the network record")
-    # Layers: (inputs, outputs, omega; None = linear).
-    layers = [(3, hidden, omega_first)] + [(hidden, hidden, omega_hidden)] * (n_layers - 1) + [(hidden, heads, None)]
-    return {"layers": layers, "lo": lo, "hi": hi, "transform": transform, "parameters": parameters}
+    # Layers: (inputs, outputs, activation, omega).
+    c, f = units or [hidden, hidden]
+    layers = [(3, c, "sine", omega_first)]
+    if pattern:
+        layers.append((n_features(pattern), f, "relu", None))
+    n_in = c + f if pattern else c
+    for _ in range(n_layers - 1):
+        layers.append((n_in, hidden, "sine", omega_hidden))
+        n_in = hidden
+    layers.append((n_in, heads, "linear", None))
+    return {"layers": layers, "lo": lo, "hi": hi, "transform": transform, "parameters": parameters,
+            "pattern": pattern}
 
 
 def read_body(b):
@@ -212,17 +244,19 @@ def read_body(b):
 
 def read_field(b, network):
     packing, b = read_body(b)
-    require(packing == 0, "a packing that fields do not have")
-    threshold = b.f32s(1)[0]
+    threshold = float("-inf") if packing == 2 else b.f32s(1)[0]
     require(threshold == threshold, "a threshold that is not a number")
-    coding = b.u8()
+    coding = 1 if packing == 2 else b.u8()
     require(coding <= 1, "an unknown coding of weights")
-    shapes = [s for n_in, n_out, _ in network["layers"] for s in ((n_out, n_in), (n_out, 1))]
+    shapes = [s for n_in, n_out, _, _ in network["layers"] for s in ((n_out, n_in), (n_out, 1))]
     if coding == 0:
         tensors = [b.f32s(rows * cols) for rows, cols in shapes]
         require(not b.rest(), "weights of another network")
     else:
-        steps = b.f32s(len(shapes))
+        if packing == 2:
+            steps = [mul(MANTISSA[n % 4], 2.0 ** (n // 4 - 40)) for n in b.take(len(shapes))]
+        else:
+            steps = b.f32s(len(shapes))
         require(all(s > 0 and s - s == 0 for s in steps), "a step that is not positive")
         stream = RangeDecoder(b.rest())
         tensors = [[mul(f32(float(i)), step) for i in decode_matrix(stream, rows, cols)]
@@ -239,21 +273,25 @@ def axis(lo, hi, n):
     return [fma(f32(f32(float(i)) / f32(float(max(n - 1, 1)))), width, lo) for i in range(n)]
 
 
-def heads_at(network, tensors, x):
-    for number, (n_in, n_out, omega) in enumerate(network["layers"]):
+def heads_at(network, tensors, coords, given):
+    x = coords
+    for number, (n_in, n_out, activation, omega) in enumerate(network["layers"]):
+        if activation == "relu":
+            first, x = x, given
         matrix, bias = tensors[2 * number], tensors[2 * number + 1]
         out = []
         for o in range(n_out):
             a = bias[o]
             for k in range(n_in):
                 a = fma(matrix[o * n_in + k], x[k], a)
-            out.append(a if omega is None else sin(mul(omega, a)))
-        x = out
+            out.append(sin(mul(omega, a)) if activation == "sine" else a if activation == "linear" else max(a, 0.0))
+        x = first + out if activation == "relu" else out
     return x
 
 
 def sample(header, network, threshold, heads):
-    if not heads[0] > threshold:
+    """The sample of a voxel; `threshold` is None where the voxel is known to be occupied."""
+    if threshold is not None and not heads[0] > threshold:
         return 0.0
     t = heads[-1]
     if network["transform"] == 0:
@@ -266,9 +304,14 @@ def sample(header, network, threshold, heads):
     else:
         offset, scale, cut = network["parameters"]
         v = f32(exp2(mul(mul(t, scale), C["log2e"])) + offset)
-        if not v >= cut:
+        if not v >= cut and threshold is not None:
             return 0.0
-        v = float(int(v))
+        v = float(int(v)) if v >= cut else header["lowest"]
+    return held(header, v)
+
+
+def held(header, v):
+    """The sample of an occupied voxel of value v."""
     lowest, highest = header["lowest"], header["highest"]
     v = clamp(v, lowest, highest)
     integer = header["code"] != "f"
@@ -277,6 +320,66 @@ def sample(header, network, threshold, heads):
         e = 1.0 if integer else 2.0**-126
         w = e if v >= 0 and highest >= e else -e if lowest <= -e else e
     return w
+
+
+def read_residual(header, b):
+    """Coding, bins and stream."""
+    coding, rule = b.u8(), b.u8()
+    require(coding <= 1 and rule <= 2, "an unknown coding or rule of values")
+    if rule == 0:
+        parameter = b.varint()
+        require(parameter < 2**32, "a bound of more than 32 bits")
+    else:
+        parameter = struct.unpack("<d" if rule == 1 else "<Q", b.take(8))[0]
+        require(parameter - parameter == 0 and parameter > 0, "a width that is not positive")
+        require(rule == 1 or parameter >= 2**32, "a ratio below 1")
+    try:
+        bins = Bins(rule, parameter, header["code"] != "f", header["lowest"], header["highest"])
+    except Impossible:
+        raise Refused("a rule that does not go with the samples") from None
+    return coding, bins, b.rest()
+
+
+def evaluate(header, network, layers, shape):
+    """The samples of a tile with a support, a field, or both, C order."""
+    walk = occupied = None
+    if SUPPORT in layers:
+        decoded = decode_support(shape, layers[SUPPORT].rest())
+        require(decoded is not None, "a support that breaks a rule")
+        walk, occupied = decoded
+    said = None
+    if FIELD in layers:
+        said = list(evaluate_field(header, network, layers[FIELD], shape, occupied))
+    elif RESIDUAL not in layers:
+        said = [held(header, header["lowest"]) if o else 0.0 for o in occupied]
+    if RESIDUAL not in layers:
+        return said
+    coding, bins, stream = read_residual(header, layers[RESIDUAL])
+    field = said and [bins.position(v) if o else 0 for v, o in zip(said, occupied)]
+    values = decode_values(coding, stream, walk, occupied, bins, field)
+    require(values is not None, "values that are longer or shorter than their stream")
+    return values
+
+
+def evaluate_field(header, network, b, shape, occupied):
+    """The samples that a field gives, C order; `occupied` where the tile has a support."""
+    require(network is not None, "a field before its network")
+    pattern = network["pattern"]
+    require(pattern is None or occupied is not None, "features of a support that is not there")
+    threshold, tensors = read_field(b, network)
+    axes = [axis(network["lo"][a], network["hi"][a], shape[a]) for a in range(3)]
+    for n in range(shape[0] * shape[1] * shape[2]):
+        voxel = [n // shape[2] // shape[1], n // shape[2] % shape[1], n % shape[2]]
+        if occupied is not None and not occupied[n]:
+            yield 0.0
+            continue
+        given = []
+        if pattern:
+            counts, (part, whole) = features(pattern, shape, occupied, voxel)
+            given = [f32(float(x)) for x in counts] + [f32(f32(float(part)) / f32(float(whole)))]
+        coords = [axes[a][i] for a, i in enumerate(voxel)]
+        heads = heads_at(network, tensors, coords, given)
+        yield sample(header, network, None if occupied is not None else threshold, heads)
 
 
 def decode(data):
@@ -292,31 +395,32 @@ def decode(data):
         elif kind == NETWORK:
             require(network is None, "a second network")
             network = read_network(payload)
-        elif kind in (FIELD, RAW):
+        elif kind in (SUPPORT, FIELD, RESIDUAL, RAW):
             b = Bytes(payload)
             tile = b.varint()
-            require(tile < counts[0] * counts[1] * counts[2] and tile == len(tiles), "no such tile, or out of order")
-            tiles[tile] = (kind, b)
+            before = list(tiles[tile]) if tile == len(tiles) - 1 else []
+            if SUPPORT in before and RESIDUAL not in before and kind in (FIELD, RESIDUAL) and kind not in before:
+                tiles[tile][kind] = b
+            else:
+                require(kind != RESIDUAL, "values without their support")
+                require(tile < counts[0] * counts[1] * counts[2] and tile == len(tiles), "no such tile, or out of order")
+                tiles[tile] = {kind: b}
         elif kind not in (INDEX, END):
             require(not kind & CRITICAL, "an unknown critical record")
     require(len(tiles) == counts[0] * counts[1] * counts[2], "a tile is missing")
     samples = [0] * (shape[0] * shape[1] * shape[2])
-    for tile, (kind, b) in tiles.items():
+    for tile, layers in tiles.items():
         index = [tile // (counts[1] * counts[2]), tile // counts[2] % counts[1], tile % counts[2]]
         ranges = [range(cuts[a][i], cuts[a][i + 1]) for a, i in enumerate(index)]
         n = len(ranges[0]) * len(ranges[1]) * len(ranges[2])
-        if kind == RAW:
-            packing, body = read_body(b)
+        if RAW in layers:
+            packing, body = read_body(layers[RAW])
             body = body.rest()
             body = body * n if packing == 2 else body
             require(len(body) == n * struct.calcsize("<" + header["code"]), "samples do not fill their tile")
             values = iter(struct.unpack("<%d%s" % (n, header["code"]), body))
         else:
-            require(network is not None, "a field before its network")
-            threshold, tensors = read_field(b, network)
-            axes = [axis(network["lo"][a], network["hi"][a], len(ranges[a])) for a in range(3)]
-            values = (sample(header, network, threshold, heads_at(network, tensors, [x, y, z]))
-                      for x in axes[0] for y in axes[1] for z in axes[2])
+            values = iter(evaluate(header, network, layers, [len(r) for r in ranges]))
         for i in ranges[0]:
             for j in ranges[1]:
                 for k in ranges[2]:

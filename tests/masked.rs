@@ -4,6 +4,7 @@ mod common;
 
 use common::codec;
 use inrfit::codec::{Codec, InrCodec, Silent};
+use inrfit::container::{Limits, Reader, frame, kind};
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event, Samples};
 use inrfit::pattern::{Pattern, Support, run_axis};
@@ -77,6 +78,11 @@ proptest! {
         prop_assert!(other_threads.encode(&event).unwrap() == made.bytes, "bytes depend on the threads");
         let n_tiles = event.shape()[0].div_ceil(tile) * event.shape()[2].div_ceil(7);
         prop_assert!(made.bytes.len() <= event.raw_bytes() + 1024 + 32 * n_tiles);
+        let parts = made.report.layers;
+        prop_assert_eq!(parts.field + parts.support + parts.raw + parts.other, made.bytes.len() as u64);
+        if n_tiles == 1 {
+            prop_assert!(parts.other <= 96, "{} bytes of overhead", parts.other);
+        }
         let at = |e: &Event, i: usize| e.samples().get(i);
         let values = (0..event.n_voxels()).map(|i| at(&event, i)).filter(|v| *v != 0.0);
         let (lo, hi) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
@@ -227,7 +233,7 @@ fn the_runs_axis_is_that_of_the_longest_runs() {
             .map(|i| {
                 let x = along(i);
                 let others: usize = (0..3).filter(|a| *a != axis).map(|a| x[a] * (2 * a + 3)).sum();
-                others % 4 == 0 && x[axis] % 6 < 4
+                others.is_multiple_of(4) && x[axis] % 6 < 4
             })
             .collect();
         assert_eq!(run_axis(&Support { shape, occupied: &occupied }), axis);
@@ -276,4 +282,81 @@ fn settings_that_contradict_the_mode_are_named() {
         assert_eq!(error.kind(), ErrorKind::Argument);
         assert!(error.to_string().contains("masked"), "{error}");
     }
+}
+
+/// Types and payloads of a file's records.
+type Records = Vec<(u8, Vec<u8>)>;
+
+/// A masked file of two tiles, what it decodes to, and its records.
+fn two_tiles() -> (Event, Vec<u8>, Records) {
+    let mut next = numbers(5);
+    let samples: Vec<u16> =
+        (0..16 * 15 * 14).map(|i| if i % 9 < 3 { 70 + (next() >> 30) as u16 % 900 } else { 0 }).collect();
+    let event = Event::new([16, 15, 14], Samples::U16(samples)).unwrap();
+    let settings = Settings { hidden: Some(1), n_steps: Some(4), tile: Some([8, 15, 14]), ..masked() };
+    let made = codec(settings).compress(&event, &Silent).unwrap();
+    let mut reader = Reader::new(&made.bytes).unwrap();
+    let mut records = vec![];
+    while let Some(record) = reader.next().unwrap() {
+        records.push((record.kind, record.payload.to_vec()));
+    }
+    let kinds: Vec<u8> = records.iter().map(|r| r.0).collect();
+    use kind::{END, FIELD, HEADER, INDEX, NETWORK, SUPPORT};
+    assert_eq!(kinds, [HEADER, NETWORK, INDEX, SUPPORT, FIELD, SUPPORT, FIELD, END]);
+    (made.decoded, made.bytes, records)
+}
+
+fn seal(records: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = b"\x89INRF\r\n\x1a\x01".to_vec();
+    records.iter().for_each(|(kind, payload)| bytes.extend(frame(*kind, payload)));
+    bytes
+}
+
+#[test]
+fn damaged_masked_files_are_errors_and_never_panic() {
+    let (_, bytes, records) = two_tiles();
+    for bit in 0..bytes.len() * 8 {
+        let mut bad = bytes.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(codec(masked()).decode(&bad).is_err(), "bit {bit}");
+    }
+    let limits = Limits { max_event_bytes: 1 << 20, max_weights: 1 << 14, max_operations: 1 << 28 };
+    let strict = InrCodec { limits, ..codec(masked()) };
+    let mut n_refused = 0;
+    for (i, (_, payload)) in records.iter().enumerate() {
+        for at in 0..payload.len() {
+            for value in [0x00, 0x7f, 0xff, payload[at].wrapping_add(1)] {
+                let mut bad = records.clone();
+                bad[i].1[at] = value;
+                n_refused += usize::from(strict.decode(&seal(&bad)).is_err());
+            }
+            let mut bad = records.clone();
+            bad[i].1.truncate(at);
+            n_refused += usize::from(strict.decode(&seal(&bad)).is_err());
+        }
+    }
+    assert!(n_refused > 100, "{n_refused}");
+}
+
+#[test]
+fn masked_records_out_of_place_are_refused() {
+    let (decoded, bytes, records) = two_tiles();
+    // Without the index, which would give every other order away.
+    let of = |order: &[usize]| -> Vec<_> { order.iter().map(|&i| records[i].clone()).collect() };
+    let decode = |order: &[usize]| codec(masked()).decode(&seal(&of(order)));
+    assert!(decode(&[0, 1, 3, 4, 5, 6, 7]).unwrap() == decoded);
+    for order in [
+        &[0, 1, 4, 3, 5, 6, 7][..],
+        &[0, 1, 4, 5, 6, 7],
+        &[0, 1, 3, 4, 6, 7],
+        &[0, 1, 3, 4, 4, 5, 6, 7],
+        &[0, 1, 3, 3, 4, 5, 6, 7],
+        &[0, 1, 3, 5, 4, 6, 7],
+        &[0, 3, 4, 5, 6, 7],
+    ] {
+        assert_eq!(decode(order).unwrap_err().kind(), ErrorKind::Corrupt, "{order:?}");
+    }
+    let few = Limits { max_operations: 100_000, ..Limits::default() };
+    let limited = InrCodec { limits: few, ..codec(masked()) };
+    assert_eq!(limited.decode(&bytes).unwrap_err().kind(), ErrorKind::Limit);
 }

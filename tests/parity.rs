@@ -34,7 +34,15 @@ impl Problem {
         let n_features = if pick(2) == 0 { 0 } else { 1 + pick(40) };
         let shape = [1 + pick(6), 1 + pick(9), 1 + pick(14)];
         let some = pick(2) == 0;
-        let model = Model::Siren { omega_first: 10.0 + 50.0 * random.unit() as f32, omega_hidden: 15.3 };
+        let model = match n_features % 2 {
+            0 => Model::Siren { omega_first: 10.0 + 50.0 * random.unit() as f32, omega_hidden: 15.3 },
+            _ => Model::Conditioned {
+                omega_first: 10 + below(&mut random, 50) as u32,
+                omega_hidden: 6,
+                coord_units: 1 + below(&mut random, 40),
+                feature_units: 1 + below(&mut random, 20),
+            },
+        };
         let spec = NetSpec { model, n_coords: 3, n_features, hidden, n_layers, n_heads };
         let axes = shape.map(|n| uniform(&mut random, n, 1.0));
         let n_grid = shape.iter().product();

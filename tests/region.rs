@@ -7,7 +7,7 @@ use inrfit::codec::{InrCodec, Observer, Progress, Silent};
 use inrfit::container::Limits;
 use inrfit::error::ErrorKind;
 use inrfit::event::DType;
-use inrfit::settings::{Preset, Settings};
+use inrfit::settings::{Mode, Preset, Settings};
 use inrfit::tile::{Tile, crop};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,11 +23,16 @@ impl Observer for Count {
 
 #[test]
 fn a_region_is_a_cut_of_the_whole() {
-    for (dtype, preset) in
-        [(DType::U16, Preset::Default), (DType::F32, Preset::Default), (DType::U16, Preset::PaperSiren)]
-    {
+    for (dtype, preset, mode) in [
+        (DType::U16, Preset::Default, Mode::Field),
+        (DType::F32, Preset::Default, Mode::Field),
+        (DType::U16, Preset::PaperSiren, Mode::Field),
+        (DType::U16, Preset::Default, Mode::Masked),
+        (DType::U16, Preset::Default, Mode::Lossless),
+    ] {
         let event = event([20, 17, 12], dtype);
-        let settings = Settings { tile: Some([8, 17, 7]), preset, hidden: Some(4), ..Settings::default() };
+        let settings =
+            Settings { tile: Some([8, 17, 7]), preset, mode, hidden: Some(4), ..Settings::default() };
         let codec = codec(settings);
         let made = codec.compress(&event, &Silent).unwrap();
         for (start, shape, n_tiles) in [
@@ -51,7 +56,12 @@ fn a_region_is_a_cut_of_the_whole() {
 #[test]
 fn regions_outside_and_beyond_limits_are_named() {
     let event = event([20, 17, 12], DType::U16);
-    let codec = codec(Settings { tile: Some([10, 17, 12]), hidden: Some(4), ..Settings::default() });
+    let codec = codec(Settings {
+        mode: Mode::Field,
+        tile: Some([10, 17, 12]),
+        hidden: Some(4),
+        ..Settings::default()
+    });
     let bytes = codec.compress(&event, &Silent).unwrap().bytes;
     let kind = |codec: &InrCodec, start, shape| {
         codec.decompress_region(&bytes, &Tile { start, shape }, &Silent).map_err(|e| e.kind()).err()

@@ -1,8 +1,8 @@
 //! Entropy coding of integers: a binary range coder, adaptive models, and a layout for the integers of a weight tensor.
 //!
 //! Integers and tables only, so that the same input gives the same bytes on every machine. Coder ([`Encoder`],
-//! [`Decoder`]), models ([`AdaptiveBit`], [`IntModel`], [`code_matrix`]) and byte store are separate; a model is
-//! written once against the trait [`Coder`] and serves both directions.
+//! [`Decoder`]), models ([`AdaptiveBit`], [`IntModel`], [`code_matrix`], [`Counter`], [`Mixer`]) and byte store are
+//! separate; a model is written once against the trait [`Coder`] and serves both directions.
 //!
 //! ```
 //! use inrfit_entropy::{Decoder, Encoder, code_matrix};
@@ -143,6 +143,12 @@
 //!
 //! An encoder is free in j and in the centre. This one takes as j the index nearest to the integers' deviation, and a
 //! centre only where that pays for its eight bits.
+//!
+//! # Mixing
+//!
+//! The logistic function ([`cdf`], [`squash`], [`stretch`]), counters ([`Counter`], [`Contexts`], [`hash`]) and mixers
+//! ([`Mixer`]) are defined, step by step, in section 7 of the workspace's `docs/format.md`, beside the layers that use
+//! them.
 
 mod bit;
 mod bytes;

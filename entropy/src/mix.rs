@@ -175,7 +175,7 @@ fn dot<const N: usize>(x: &[i32; N], w: &[i32; N]) -> i32 {
 /// One step down the gradient of the decision's code length.
 #[inline(always)]
 fn learn<const N: usize>(w: &mut [i32; N], x: &[i32; N], bit: bool, p: u32, rate: i32) {
-    let error = ((i32::from(bit) << 16) - p as i32) * rate >> 4;
+    let error = (((i32::from(bit) << 16) - p as i32) * rate) >> 4;
     for i in 0..N {
         w[i] = (w[i] + ((x[i] * error + (1 << 13)) >> 14)).clamp(-MAX_WEIGHT, MAX_WEIGHT);
     }

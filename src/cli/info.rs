@@ -11,7 +11,7 @@ use inrfit::codec::Layers;
 use inrfit::container::Record;
 use inrfit::domain::Transform;
 use inrfit::error::Result;
-use inrfit::net::{Model, NetSpec};
+use inrfit::net::NetSpec;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -207,8 +207,12 @@ impl Description {
             format!("mode         {}, fitted on {}", self.mode, self.device),
         ];
         if let Some(n) = &self.network {
+            let sees = match n.features {
+                0 => String::new(),
+                k => format!(", {k} features of the support"),
+            };
             lines.push(format!(
-                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}",
+                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}{sees}",
                 n.model, n.layers, n.hidden, n.heads, n.n_weights, n.omega_first, n.omega_hidden,
             ));
         }
@@ -245,7 +249,7 @@ impl Description {
 
 impl Network {
     fn new(spec: &NetSpec) -> Network {
-        let Model::Siren { omega_first, omega_hidden } = spec.model;
+        let (omega_first, omega_hidden) = spec.model.omegas();
         Network {
             model: spec.model.name(),
             hidden: spec.hidden,

@@ -15,6 +15,7 @@ mod parallel;
 mod progress;
 mod report;
 mod shell;
+mod synth;
 
 use clap::{Parser, Subcommand};
 use inrfit::error::{Error, ErrorKind};
@@ -109,6 +110,7 @@ enum Command {
     Demo(demo::Demo),
     Completions(shell::Completions),
     Man(shell::Man),
+    Synth(synth::Synth),
 }
 
 /// Runs the program.
@@ -125,6 +127,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),
         Command::Man(args) => shell::man(&args, &mut out),
+        Command::Synth(args) => synth::run(&args, &mut out),
     };
     let exit = ended.unwrap_or_else(|error| {
         complain(&error);

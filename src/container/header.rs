@@ -73,12 +73,16 @@ struct NetworkOnDisk {
 #[derive(Serialize, Deserialize)]
 enum ModelOnDisk {
     Siren { omega_first: f32, omega_hidden: f32 },
+    Conditioned { omega_first: u32, omega_hidden: u32, coord_units: u32, feature_units: u32 },
 }
 
 /// The provider of a site's features.
 #[derive(Serialize, Deserialize)]
 enum FeaturesOnDisk {
     None,
+    Near {
+        axis: u8,
+    },
     Pattern {
         axis: u8,
         max_run: u8,
@@ -101,6 +105,7 @@ enum CoordsOnDisk {
 enum TransformOnDisk {
     Log2 { unit_exponent: i32, center: f32, scale: f32 },
     Ln { offset: f32, scale: f32, cut: f32 },
+    Log2From { unit_exponent: i32, center_256ths: i32 },
 }
 
 /// Samples in a header: whole numbers as they are, floats by the bits of their f32.
@@ -223,6 +228,9 @@ impl Header {
 impl FeaturesOnDisk {
     fn new(pattern: Pattern) -> FeaturesOnDisk {
         // A pattern that is valid fits.
+        if pattern == Pattern::near(pattern.axis) {
+            return FeaturesOnDisk::Near { axis: pattern.axis as u8 };
+        }
         let byte = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
         FeaturesOnDisk::Pattern {
             axis: byte(pattern.axis),
@@ -238,6 +246,7 @@ impl FeaturesOnDisk {
     fn pattern(self) -> Option<Pattern> {
         match self {
             FeaturesOnDisk::None => None,
+            FeaturesOnDisk::Near { axis } => Some(Pattern::near(axis.into())),
             FeaturesOnDisk::Pattern { axis, max_run, reach, spread, distance, fold, window } => {
                 Some(Pattern {
                     axis: axis.into(),
@@ -251,6 +260,12 @@ impl FeaturesOnDisk {
             }
         }
     }
+}
+
+/// `x` in whole 256ths, where it is.
+fn in_256ths(x: f32) -> Option<i32> {
+    let n = (x * 256.0) as i32;
+    (n as f32 / 256.0 == x).then_some(n)
 }
 
 /// Half extents as whole 64ths, where they are.
@@ -269,7 +284,8 @@ impl NetworkHeader {
         if let Some(pattern) = &self.pattern {
             pattern.validate()?;
         }
-        let Model::Siren { omega_first, omega_hidden } = self.spec.model;
+        // Beside a support, bytes are dear; other files stay as they were.
+        let small = self.pattern.is_some();
         let CoordMap { lo, hi } = self.coords;
         let coords = if let (true, Some(half_64ths)) = (lo == hi.map(|h| -h), in_64ths(hi)) {
             CoordsOnDisk::Symmetric { half_64ths }
@@ -279,13 +295,24 @@ impl NetworkHeader {
             CoordsOnDisk::Any { lo, hi }
         };
         let transform = match self.transform {
-            Transform::Log2 { unit_exponent, center, scale } => {
-                TransformOnDisk::Log2 { unit_exponent, center, scale }
-            }
+            Transform::Log2 { unit_exponent, center, scale } => match in_256ths(center) {
+                Some(center_256ths) if small && scale == 1.0 => {
+                    TransformOnDisk::Log2From { unit_exponent, center_256ths }
+                }
+                _ => TransformOnDisk::Log2 { unit_exponent, center, scale },
+            },
             Transform::Ln { offset, scale, cut } => TransformOnDisk::Ln { offset, scale, cut },
         };
+        let model = match self.spec.model {
+            Model::Siren { omega_first, omega_hidden } => ModelOnDisk::Siren { omega_first, omega_hidden },
+            Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
+                // Units that are valid fit.
+                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
+                ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
+            }
+        };
         serialise(&NetworkOnDisk {
-            model: ModelOnDisk::Siren { omega_first, omega_hidden },
+            model,
             features: self.pattern.map_or(FeaturesOnDisk::None, FeaturesOnDisk::new),
             hidden: self.spec.hidden as u32,
             n_layers: self.spec.n_layers as u32,
@@ -301,13 +328,19 @@ impl NetworkHeader {
     /// `Corrupt`, `Unsupported`; `Limit` where the network has more weights than `limits` allow.
     pub fn from_payload(payload: &[u8], offset: u64, limits: &Limits) -> Result<NetworkHeader> {
         let disk: NetworkOnDisk = parse(payload, offset, "network record")?;
-        let ModelOnDisk::Siren { omega_first, omega_hidden } = disk.model;
+        let model = match disk.model {
+            ModelOnDisk::Siren { omega_first, omega_hidden } => Model::Siren { omega_first, omega_hidden },
+            ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
+                Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
+            }
+        };
         let pattern = disk.features.pattern();
         if let Some(pattern) = &pattern {
             pattern.validate().map_err(|e| Error::corrupt_at(offset, e))?;
         }
         let spec = NetSpec {
-            model: Model::Siren { omega_first, omega_hidden },
+            model,
             n_coords: 3,
             n_features: pattern.map_or(0, |p| p.n_features()),
             hidden: disk.hidden as usize,
@@ -327,6 +360,9 @@ impl NetworkHeader {
                 Transform::Log2 { unit_exponent, center, scale }
             }
             TransformOnDisk::Ln { offset, scale, cut } => Transform::Ln { offset, scale, cut },
+            TransformOnDisk::Log2From { unit_exponent, center_256ths } => {
+                Transform::Log2 { unit_exponent, center: center_256ths as f32 / 256.0, scale: 1.0 }
+            }
         };
         spec.validate()
             .and_then(|()| coords.validate())

@@ -72,6 +72,7 @@ pub struct RawTile {
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 const CONSTANT: u8 = 2;
+const COMPACT: u8 = 2;
 const FLOAT_WEIGHTS: u8 = 0;
 const INTEGER_WEIGHTS: u8 = 1;
 /// High, since layers are small and packed once.
@@ -135,6 +136,22 @@ fn code_integers<C: Coder>(coder: &mut C, spec: &NetSpec, integers: &mut [i32]) 
     }
 }
 
+fn encode_integers(spec: &NetSpec, integers: &[i32]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    code_integers(&mut encoder, spec, &mut integers.to_vec());
+    encoder.finish()
+}
+
+fn decode_integers(spec: &NetSpec, stream: &[u8], offset: u64) -> Result<Vec<i32>> {
+    let mut integers = vec![0i32; spec.n_weights()];
+    let mut decoder = Decoder::new(stream);
+    code_integers(&mut decoder, spec, &mut integers);
+    match decoder.overrun() {
+        true => Err(Error::corrupt_at(offset, "the weights' stream ends early")),
+        false => Ok(integers),
+    }
+}
+
 fn f32s(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
@@ -145,6 +162,9 @@ impl FieldLayer {
     /// # Errors
     /// `Io` where zstd fails.
     pub fn to_payload(&self, spec: &NetSpec) -> Result<Vec<u8>> {
+        if let Some(compact) = self.compact(spec) {
+            return Ok(compact);
+        }
         let mut body = self.threshold.to_le_bytes().to_vec();
         match &self.weights {
             WeightCoding::Float(values) => {
@@ -154,12 +174,23 @@ impl FieldLayer {
             WeightCoding::Integers { integers, steps } => {
                 body.push(INTEGER_WEIGHTS);
                 body.extend(steps.iter().flat_map(|v| v.to_le_bytes()));
-                let mut encoder = Encoder::new();
-                code_integers(&mut encoder, spec, &mut integers.clone());
-                body.extend(encoder.finish());
+                body.extend(encode_integers(spec, integers));
             }
         }
         pack(self.tile, &body)
+    }
+
+    /// The payload without a threshold and with a byte a step, where that says all.
+    fn compact(&self, spec: &NetSpec) -> Option<Vec<u8>> {
+        let WeightCoding::Integers { integers, steps } = &self.weights else { return None };
+        let steps: Option<Vec<u8>> = steps.iter().map(|&s| quant::quarter_of(s)).collect();
+        let steps = steps.filter(|_| self.threshold == f32::NEG_INFINITY)?;
+        let mut out = Vec::new();
+        write_varint(&mut out, self.tile);
+        out.push(COMPACT);
+        out.extend(steps);
+        out.extend(encode_integers(spec, integers));
+        Some(out)
     }
 
     /// Reads and checks the payload of a field record.
@@ -172,6 +203,14 @@ impl FieldLayer {
         // Exp-Golomb codes never need more than 16 bytes a weight, so no honest body is longer.
         let max_len = 1024 + 16 * spec.n_weights() as u64;
         let (packing, body) = unpack(&payload[used..], offset, max_len)?;
+        if packing == COMPACT {
+            let Some((steps, stream)) = body.split_at_checked(tensors(spec).len()) else {
+                return Err(bad("the steps of a field are cut"));
+            };
+            let steps = steps.iter().map(|&n| quant::quarter_step(n)).collect();
+            let weights = WeightCoding::Integers { integers: decode_integers(spec, stream, offset)?, steps };
+            return Ok(FieldLayer { tile, threshold: f32::NEG_INFINITY, weights });
+        }
         if packing != PLAIN {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -202,13 +241,7 @@ impl FieldLayer {
                 if steps.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
                     return Err(bad("a quantisation step that is not positive"));
                 }
-                let mut integers = vec![0i32; spec.n_weights()];
-                let mut decoder = Decoder::new(stream);
-                code_integers(&mut decoder, spec, &mut integers);
-                if decoder.overrun() {
-                    return Err(bad("the weights' stream ends early"));
-                }
-                WeightCoding::Integers { integers, steps }
+                WeightCoding::Integers { integers: decode_integers(spec, stream, offset)?, steps }
             }
             other => {
                 return Err(Error::new(

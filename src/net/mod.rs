@@ -19,6 +19,18 @@ pub enum Model {
         /// `omega` of all other sine layers.
         omega_hidden: f32,
     },
+    /// The same with widths of their own for the two layers that read the inputs, and whole omegas: a small network
+    /// that stands beside a support, in a file where bytes are dear.
+    Conditioned {
+        /// `omega` of the layer that reads the coordinates.
+        omega_first: u32,
+        /// `omega` of all other sine layers.
+        omega_hidden: u32,
+        /// Units of the layer that reads the coordinates.
+        coord_units: usize,
+        /// Units of the layer that reads the features.
+        feature_units: usize,
+    },
 }
 
 impl Model {
@@ -26,6 +38,15 @@ impl Model {
     pub fn name(&self) -> &'static str {
         match self {
             Model::Siren { .. } => "siren",
+            Model::Conditioned { .. } => "conditioned siren",
+        }
+    }
+
+    /// `omega` of the layer that reads the coordinates, and of all other sine layers.
+    pub fn omegas(&self) -> (f32, f32) {
+        match *self {
+            Model::Siren { omega_first, omega_hidden } => (omega_first, omega_hidden),
+            Model::Conditioned { omega_first, omega_hidden, .. } => (omega_first as f32, omega_hidden as f32),
         }
     }
 }
@@ -111,7 +132,13 @@ impl NetSpec {
             format!("a site has at most {MAX_FEATURES} features, not {}", self.n_features),
         )?;
         check((1..=2).contains(&self.n_heads), format!("a network has 1 or 2 heads, not {}", self.n_heads))?;
-        let Model::Siren { omega_first, omega_hidden } = self.model;
+        if let Model::Conditioned { coord_units, feature_units, .. } = self.model {
+            check(
+                [coord_units, feature_units].iter().all(|n| (1..=MAX_HIDDEN).contains(n)),
+                format!("an input layer has 1 to {MAX_HIDDEN} units, not {coord_units} or {feature_units}"),
+            )?;
+        }
+        let (omega_first, omega_hidden) = self.model.omegas();
         check(
             [omega_first, omega_hidden].iter().all(|o| o.is_finite() && *o > 0.0),
             format!("omega must be positive: {omega_first}, {omega_hidden}"),
@@ -120,9 +147,12 @@ impl NetSpec {
 
     /// The dense layers in the order of evaluation; the last one gives the heads.
     pub fn layers(&self) -> Vec<Dense> {
-        match self.model {
-            Model::Siren { omega_first, omega_hidden } => siren::layers(self, omega_first, omega_hidden),
-        }
+        let units = match self.model {
+            Model::Siren { .. } => [self.hidden; 2],
+            Model::Conditioned { coord_units, feature_units, .. } => [coord_units, feature_units],
+        };
+        let (omega_first, omega_hidden) = self.model.omegas();
+        siren::layers(self, units, omega_first, omega_hidden)
     }
 
     /// Number of weights and biases.
@@ -185,7 +215,7 @@ impl Weights {
     /// Starting weights, a pure function of the architecture and `seed`.
     pub fn initial(spec: NetSpec, seed: u64) -> Result<Self> {
         spec.validate()?;
-        let Model::Siren { omega_hidden, .. } = spec.model;
+        let (_, omega_hidden) = spec.model.omegas();
         Weights::new(spec, siren::initial(&spec, omega_hidden, seed))
     }
 

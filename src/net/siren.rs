@@ -3,33 +3,34 @@
 use super::{Activation, Dense, NetSpec, Source, tensors};
 use inrfit_sampling::rng;
 
-/// Layer 0 reads the coordinates; where there are features, layer 1 reads them (rectified, as wide) and the
-/// next layer reads both; the last layer is linear.
-pub fn layers(spec: &NetSpec, omega_first: f32, omega_hidden: f32) -> Vec<Dense> {
+/// Layer 0 reads the coordinates; where there are features, layer 1 reads them (rectified) and the next layer reads
+/// both; the last layer is linear. `units` are those of layers 0 and 1.
+pub fn layers(spec: &NetSpec, units: [usize; 2], omega_first: f32, omega_hidden: f32) -> Vec<Dense> {
     let h = spec.hidden;
     let mut layers = vec![Dense {
         sources: vec![Source::Coords],
         n_in: spec.n_coords,
-        n_out: h,
+        n_out: units[0],
         activation: Activation::Sine { omega: omega_first },
     }];
     let mut sources = vec![Source::Layer(0)];
+    let mut n_in = units[0];
     if spec.n_features > 0 {
         layers.push(Dense {
             sources: vec![Source::Features],
             n_in: spec.n_features,
-            n_out: h,
+            n_out: units[1],
             activation: Activation::Relu,
         });
         sources.push(Source::Layer(1));
+        n_in += units[1];
     }
     for _ in 1..spec.n_layers {
-        let n_in = h * sources.len();
         let activation = Activation::Sine { omega: omega_hidden };
         layers.push(Dense { sources, n_in, n_out: h, activation });
         sources = vec![Source::Layer(layers.len() - 1)];
+        n_in = h;
     }
-    let n_in = h * sources.len();
     layers.push(Dense { sources, n_in, n_out: spec.n_heads, activation: Activation::Linear });
     layers
 }
@@ -38,7 +39,7 @@ pub fn layers(spec: &NetSpec, omega_first: f32, omega_hidden: f32) -> Vec<Dense>
 /// the feature layer U(+-sqrt(6/n_in)) (He); biases U(+-1/sqrt(n_in)), PyTorch's default, which the authors'
 /// implementations keep.
 pub fn initial(spec: &NetSpec, omega_hidden: f32, seed: u64) -> Vec<f32> {
-    let layers = layers(spec, 1.0, 1.0);
+    let layers = spec.layers();
     let mut values = vec![0.0f32; spec.n_weights()];
     for t in tensors(spec) {
         let n_in = layers[t.layer].n_in as f32;

@@ -93,7 +93,7 @@ fn power_of_two(x: f64) -> u64 {
     for i in 1..=32 {
         factor = (factor << 62).isqrt();
         if fixed >> (32 - i) & 1 == 1 {
-            product = product * factor >> 62;
+            product = (product * factor) >> 62;
         }
     }
     ((product << (fixed >> 32)) >> 30) as u64
@@ -108,7 +108,7 @@ fn log2(x: u64) -> i32 {
     let mut mantissa = u128::from(x) << (63 - whole);
     let mut result = whole;
     for _ in 0..12 {
-        mantissa = mantissa * mantissa >> 63;
+        mantissa = (mantissa * mantissa) >> 63;
         let above = u32::from(mantissa >> 64 != 0);
         mantissa >>= above;
         result = result << 1 | above;
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn powers_and_logarithms_are_right_and_on_the_safe_side() {
-        for x in [1e-6f64, 0.1, 0.4, 0.5, 1.0, 3.3, 10.0, 30.9] {
+        for x in [1e-6_f64, 0.1, 0.4, 0.5, 1.0, 3.3, 10.0, 30.9] {
             let exact = x.exp2() * 4_294_967_296.0;
             let ours = power_of_two(x) as f64;
             assert!(

@@ -44,7 +44,16 @@ pub type Share = (usize, f64);
 
 impl Problem {
     pub fn new(hidden: usize, n_layers: usize, n_heads: usize, n_features: usize) -> Problem {
-        let model = Model::Siren { omega_first: 20.0, omega_hidden: 12.0 };
+        // Input layers as wide as the others, or wider and narrower.
+        let model = match n_features {
+            21 => Model::Conditioned {
+                omega_first: 20,
+                omega_hidden: 12,
+                coord_units: hidden + 3,
+                feature_units: hidden / 2 + 1,
+            },
+            _ => Model::Siren { omega_first: 20.0, omega_hidden: 12.0 },
+        };
         let spec = NetSpec { model, n_coords: 3, n_features, hidden, n_layers, n_heads };
         let mut random =
             Stream::new(SEED, (hidden * 1000 + n_layers * 100 + n_heads * 50 + n_features) as u64);
