@@ -16,7 +16,7 @@ use std::process::Command;
 
 /// Names and makers of the golden files: every layer, coding and sample type that the format has.
 fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
-    let plain = Settings { n_steps: Some(500), hidden: Some(12), ..Settings::default() };
+    let plain = Settings { mode: Mode::Field, n_steps: Some(500), hidden: Some(12), ..Settings::default() };
     let bits = |bits| Settings { bits: Some(bits), ..plain.clone() };
     let tiles = |tile| Settings { tile: Some(tile), ..bits(Bits::Fixed(4)) };
     let paper = Settings { preset: Preset::PaperSiren, n_steps: Some(60), ..plain.clone() };

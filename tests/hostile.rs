@@ -7,11 +7,12 @@ use inrfit::codec::{Codec, InrCodec, Silent};
 use inrfit::container::{Limits, frame, kind};
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event, Samples};
-use inrfit::settings::{Bits, Settings};
+use inrfit::settings::{Bits, Mode, Settings};
 
 fn small_file(n_steps: u64) -> (Event, Vec<u8>) {
     let event = event([8, 9, 7], DType::U16);
     let settings = Settings {
+        mode: Mode::Field,
         hidden: Some(4),
         n_layers: Some(1),
         bits: Some(Bits::Fixed(3)),
