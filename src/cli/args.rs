@@ -97,32 +97,35 @@ pub struct FitArgs {
     /// Family of the network: siren [default: siren]
     #[arg(long, value_name = "NAME", value_parser = one_of::<ModelKind>(ModelKind::NAMES), hide_possible_values = true)]
     model: Option<ModelKind>,
-    /// Units of a hidden layer [default: as many as the fullest tile is worth]
+    /// Units of a hidden layer [default: as many as the fullest tile is worth; masked: 12 at most, and 8/3 and 2/3 as
+    /// many in the layers that read coordinates and occupancy]
     #[arg(long, value_name = "N")]
     hidden: Option<NonZeroUsize>,
     /// Hidden layers [default: 3]
     #[arg(long, value_name = "N")]
     layers: Option<NonZeroUsize>,
-    /// Outputs: 1 = the value, 2 = occupancy and value [default: 2]
+    /// Outputs: 1 = the value, 2 = occupancy and value [default: 2; masked: 1, no choice]
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     heads: Option<u8>,
     /// Voxels a step trains on: uniform, importance[:epsilon] (0.1), balanced[:share of occupied ones] (0.5), all drawn
-    /// with replacement, or full = all of them, whatever --batch says [default: balanced:0.3]
+    /// with replacement, or full = all of them, whatever --batch says; in mode masked there are no others than occupied
+    /// ones [default: balanced:0.3; masked: uniform]
     #[arg(long, value_name = "NAME")]
     sampler: Option<Sampling>,
     /// Weight each drawn voxel by its inverse probability, so that the loss is that of all voxels
     #[arg(long)]
     correct: bool,
-    /// Bits of a weight: 2 to 16, float = 32 and no rounding, auto = shared out over the layers [default: auto]
+    /// Bits of a weight: 2 to 16, float = 32 and no rounding, auto = shared out over the layers, in mode masked at
+    /// a mean of 4 [default: auto]
     #[arg(long, value_name = "BITS")]
     bits: Option<Bits>,
-    /// Training steps a tile [default: 5500]
+    /// Training steps a tile [default: 5500; masked: 6000]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Voxels a step [default: 8192]
+    /// Voxels a step [default: 8192; masked: a quarter of the occupied ones of the fullest tile, 256 to 4096]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
-    /// Learning rate of the first step [default: 0.001]
+    /// Learning rate of the first step [default: 0.001; masked: 0.003]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
     /// Train each event for this long at most, by the clock of the steps alone (checking and packing come on top); the

@@ -19,7 +19,7 @@ pub struct Limits {
     pub max_event_bytes: u64,
     /// Weights of a network.
     pub max_weights: u64,
-    /// Floating-point operations of evaluating the fields at every voxel.
+    /// Operations of evaluating the fields at every voxel: floating-point ones, and voxels looked at for features.
     pub max_operations: u64,
 }
 

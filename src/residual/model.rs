@@ -4,13 +4,13 @@ use super::bins::{Bins, UNIT};
 use super::least_squares::LeastSquares;
 use crate::lane::{Kernel, Simd};
 use crate::support::Walk;
-use inrfit_entropy::{Coder, Contexts, Gates, Mixer, Rates, cdf, hash, stretch};
+use inrfit_entropy::{Coder, Contexts, Counter, Gates, Mixer, Rates, cdf, hash, stretch};
 
 const N_CONTEXTS: usize = 8;
 /// Predictions of the value itself that enter as distributions: three least squares, their means, a field.
 const N_CENTRES: usize = 7;
 const N_INPUTS: usize = 16;
-const TABLE_BITS: u32 = 13;
+const TABLE_BITS: u32 = 12;
 const GATES: Gates<3> = Gates { sets: [16 * 128, 16 * 64, 16 * 16 * 16], last: 16 * 16, map: 1024 };
 const RATES: Rates = Rates { first: 6, last: 2 };
 const BIAS: i32 = 102;
@@ -107,6 +107,8 @@ struct Model<'a> {
     wide: LeastSquares<WIDE>,
     middle: LeastSquares<MIDDLE>,
     narrow: LeastSquares<NARROW>,
+    /// Decisions of which the least squares are sure, by level, place, outcome and how sure.
+    sure: Vec<Counter>,
     /// Mean distances of the centres from the truth, by context.
     spreads: [Vec<i32>; N_CENTRES],
     cells: Vec<Cell>,
@@ -114,6 +116,9 @@ struct Model<'a> {
     slices: [usize; 4],
     line_length: usize,
 }
+
+/// The logit from which on a prediction counts as sure; no logit exceeds it by 512.
+const SURE: i32 = 1792;
 
 /// Contexts of a centre's spread.
 const N_SPREADS: usize = 4096;
@@ -138,6 +143,7 @@ impl<'a> Model<'a> {
             wide: LeastSquares::new(16, 0.9998, 1e9),
             middle: LeastSquares::new(16, 0.9995, 0.5),
             narrow: LeastSquares::new(64, 0.999, 0.3),
+            sure: vec![Counter::NEW; 16 * 16 * 2 * 4 * 2],
             spreads: std::array::from_fn(|_| vec![UNIT / 4; N_SPREADS]),
             cells: vec![Cell::default(); 4 * slice],
             slices: [0, slice, 2 * slice, 3 * slice],
@@ -347,6 +353,9 @@ impl<'a> Model<'a> {
         inputs[N_INPUTS - 1] = BIAS;
         let edges = &self.bins.edges;
         let base = self.base;
+        let n_centres = N_CENTRES - usize::from(predicted.is_none());
+        // Of each centre's distribution: what lies below the bins that are left, below their middle, below their end.
+        let (mut from, mut below, mut to) = ([0i64; N_CENTRES], [0i64; N_CENTRES], [1i64 << 30; N_CENTRES]);
         for b in 0..self.n_levels {
             if b % 4 == 0 {
                 entry = 1;
@@ -359,36 +368,61 @@ impl<'a> Model<'a> {
                 // Nothing lies there.
                 false
             } else {
-                for q in 0..N_CONTEXTS {
-                    inputs[q] = self.contexts.counter(places[q], entry).input();
-                }
-                let top = high.min(n_bins);
-                for r in 0..N_CENTRES - usize::from(predicted.is_none()) {
-                    let below = |edge: i32| {
-                        let x = (i64::from(edge - base - centres[r]) * per_spread[r]) >> 20;
-                        i64::from(cdf(x.clamp(-5000, 5000) as i32))
-                    };
-                    let from = if low > 0 { below(edges[low]) } else { 0 };
-                    let to = if top < n_bins { below(edges[top]) } else { 1 << 30 };
-                    let one = to - below(edges[middle]) + 1024;
-                    inputs[N_CONTEXTS + r] =
-                        stretch((((one << 16) / (to - from + 2048)).clamp(1, 65_535)) as u32);
-                }
-                let gates = Gates {
-                    sets: [
-                        phase * 128 + node.min(127),
-                        b * 64 + place0 / 2,
-                        (b * 16 + phase) * 16 + qa as usize,
-                    ],
-                    last: b * 16 + phase,
-                    map: (node.min(127) * 8 + phase.min(7)).min(1023),
+                let edge = edges[middle] - base;
+                let mut predict = |r: usize| {
+                    let x = (i64::from(edge - centres[r]) * per_spread[r]) >> 20;
+                    below[r] = i64::from(cdf(x.clamp(-5000, 5000) as i32));
+                    let one = to[r] - below[r] + 1024;
+                    stretch((((one << 16) / (to[r] - from[r] + 2048)).clamp(1, 65_535)) as u32)
                 };
-                let bit = self.mixer.code(coder, &inputs, &gates, usize::from(symbol) >= middle);
-                for place in places {
-                    self.contexts.counter(place, entry).update(bit);
+                let (first, mean) = (predict(0), predict(3));
+                let sure = first.abs().min(mean.abs());
+                if sure >= SURE && (first > 0) == (mean > 0) {
+                    // Where the least squares leave no doubt, nothing is mixed.
+                    let at =
+                        ((b * 16 + phase) * 2 + usize::from(mean > 0)) * 4 + (sure - SURE) as usize / 128;
+                    let counter = &mut self.sure[at];
+                    let bit = coder.bit(counter.p().clamp(1, 65_535) as u16, usize::from(symbol) >= middle);
+                    counter.update(bit);
+                    for r in (0..n_centres).filter(|r| *r != 0 && *r != 3) {
+                        predict(r);
+                    }
+                    bit
+                } else {
+                    inputs[N_CONTEXTS] = first;
+                    inputs[N_CONTEXTS + 3] = mean;
+                    for r in (0..n_centres).filter(|r| *r != 0 && *r != 3) {
+                        inputs[N_CONTEXTS + r] = predict(r);
+                    }
+                    for q in 0..N_CONTEXTS {
+                        inputs[q] = self.contexts.counter(places[q], entry).input();
+                    }
+                    let gates = Gates {
+                        sets: [
+                            phase * 128 + node.min(127),
+                            b * 64 + place0 / 2,
+                            (b * 16 + phase) * 16 + qa as usize,
+                        ],
+                        last: b * 16 + phase,
+                        map: (node.min(127) * 8 + phase.min(7)).min(1023),
+                    };
+                    let bit = self.mixer.code(coder, &inputs, &gates, usize::from(symbol) >= middle);
+                    for place in places {
+                        self.contexts.counter(place, entry).update(bit);
+                    }
+                    bit
                 }
-                bit
             };
+            if middle < n_bins {
+                // What lies below the middle is now the lower end, or the upper one.
+                for r in 0..n_centres {
+                    if bit {
+                        from[r] = below[r];
+                    } else {
+                        to[r] = below[r];
+                    }
+                }
+            }
             if bit {
                 low = middle;
             } else {
