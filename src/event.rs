@@ -74,6 +74,15 @@ macro_rules! with_samples {
 }
 
 impl Samples {
+    /// Lowest and highest sample that is not zero; `None` where all are.
+    pub fn occupied_range(&self) -> Option<(f64, f64)> {
+        let (lo, hi) = with_samples!(self, v => {
+            let values = v.iter().map(|v| f64::from(*v)).filter(|v| *v != 0.0);
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)))
+        });
+        (lo <= hi).then_some((lo, hi))
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         with_samples!(self, v => v.len())

@@ -107,7 +107,7 @@ impl Metrics {
 /// Full scale of a readout as far as its samples tell: 1023 for integers that fit ten bits (but 255 for bytes), else
 /// the largest sample.
 pub fn default_peak(event: &Event) -> f64 {
-    let largest = (0..event.n_voxels()).map(|i| event.samples().get(i).abs()).fold(0.0, f64::max);
+    let largest = event.samples().occupied_range().map_or(0.0, |(lo, hi)| lo.abs().max(hi.abs()));
     match event.dtype() {
         DType::U8 => f64::from(u8::MAX),
         DType::U16 | DType::I16 | DType::I32 if largest <= 1023.0 => 1023.0,

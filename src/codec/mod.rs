@@ -184,7 +184,7 @@ impl InrCodec {
             shape: event.shape(),
             dtype: event.dtype(),
             tile_counts: grid.counts(),
-            range: occupied_range(event),
+            range: event.samples().occupied_range().unwrap_or((0.0, 0.0)),
             peak: default_peak(event),
             device: match self.settings.precision {
                 PrecisionKind::F32 => 0,
@@ -354,15 +354,6 @@ fn check_bound(event: &Event, decoded: &Event, bound: Bound) -> Result<()> {
             a.get(i)
         ))),
     }
-}
-
-/// Lowest and highest nonzero sample; (0, 0) where there is none.
-fn occupied_range(event: &Event) -> (f64, f64) {
-    let (mut lo, mut hi) = (f64::INFINITY, f64::NEG_INFINITY);
-    for v in (0..event.n_voxels()).map(|i| event.samples().get(i)).filter(|v| *v != 0.0) {
-        (lo, hi) = (lo.min(v), hi.max(v));
-    }
-    if lo <= hi { (lo, hi) } else { (0.0, 0.0) }
 }
 
 /// The file of an event, and its bytes by layer.
