@@ -77,6 +77,13 @@ class Bins:
         return logarithm(int(v / 2.0**self.exponent * 256.0) + 256) - 32768
 
 
+def total(x, y):
+    s = [0.0] * 8
+    for i, (a, b) in enumerate(zip(x, y)):
+        s[i % 8] += a * b
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+
+
 class LeastSquares:
     """The classes of one predictor."""
 
@@ -91,20 +98,14 @@ class LeastSquares:
         return self.classes.setdefault(c, {"w": [0.0] * self.n, "P": self.start()})
 
     def predict(self, c, features):
-        s = [0.0] * 4
-        for i, (w, f) in enumerate(zip(self.of(c)["w"], features)):
-            s[i % 4] += w * f
-        return (s[0] + s[1]) + (s[2] + s[3])
+        return total(self.of(c)["w"], features)
 
     def learn(self, c, features, prediction, y):
         own = self.of(c)
         g = [0.0] * self.n
         for row, f in zip(own["P"], features):
-            if f != 0:
-                g = [x + p * f for x, p in zip(g, row)]
-        d = self.memory
-        for f, x in zip(features, g):
-            d += f * x
+            g = [x + p * f for x, p in zip(g, row)]
+        d = self.memory + total(features, g)
         z, h = 1.0 / d if d else float("inf"), 1.0 / self.memory
         error = y - prediction
         error = -self.largest_error if error < -self.largest_error else min(error, self.largest_error)
@@ -273,12 +274,11 @@ def decode_mixed(decoder, walk, occupied, bins, field):
         for b in range(bins.n_bits):
             if b % 4 == 0:
                 entry = 1
-                blocks = [mix_hash(context, node) >> 51 for context in contexts]
+                blocks = [mix_hash(context, node) >> 52 for context in contexts]
             middle = (low + high) // 2
             bit = 0
             if middle < bins.n:
-                used = [counters[q, block, entry] for q, block in enumerate(blocks)]
-                inputs = [counter.input() for counter in used]
+                inputs = []
                 top = min(high, bins.n)
                 for q in range(7):
                     if q == 6 and not field:
@@ -289,11 +289,17 @@ def decode_mixed(decoder, walk, occupied, bins, field):
                     end = below(top) if top < bins.n else 2**30
                     one = end - below(middle) + 1024
                     inputs.append(stretch(clamp((one << 16) // (end - start + 2048), 1, 65535)))
-                sets = [128 * phase + min(node, 127), 64 * b + A // 2, (16 * b + phase) * 16 + qa]
-                map_gate = 8 * min(node, 127) + min(phase, 7)
-                bit = mixer.decode(decoder, inputs + [102], sets, 16 * b + phase, map_gate)
-                for counter in used:
-                    counter.update(bit)
+                sure = min(abs(inputs[0]), abs(inputs[3]))
+                if sure >= 1792 and (inputs[0] > 0) == (inputs[3] > 0):
+                    bit = counters["sure", b, phase, inputs[0] > 0, (sure - 1792) // 128].decode(decoder)
+                else:
+                    used = [counters[q, block, entry] for q, block in enumerate(blocks)]
+                    inputs = [counter.input() for counter in used] + inputs + [102]
+                    sets = [128 * phase + min(node, 127), 64 * b + A // 2, (16 * b + phase) * 16 + qa]
+                    map_gate = 8 * min(node, 127) + min(phase, 7)
+                    bit = mixer.decode(decoder, inputs, sets, 16 * b + phase, map_gate)
+                    for counter in used:
+                        counter.update(bit)
             low, high = (middle, high) if bit else (low, middle)
             entry, node = 2 * entry + bit, 2 * node + bit
 

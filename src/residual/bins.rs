@@ -178,9 +178,18 @@ impl PartialEq for Scale {
 }
 
 impl Bins {
-    /// The bins of samples from `range.0` to `range.1`; `None` where there would be more than [`MAX_BINS`].
+    /// The bins of samples from `range.0` to `range.1`; `None` where there would be more than [`MAX_BINS`], or where the
+    /// rule is none for such samples.
     pub fn new(rule: Rule, dtype: DType, range: (f64, f64)) -> Option<Bins> {
         let (lowest, highest) = range;
+        let fits = match rule {
+            Rule::Integer(_) => dtype.is_integer(),
+            Rule::Ratio(_) => dtype.is_integer() && lowest >= 0.0,
+            Rule::Width(_) => !dtype.is_integer(),
+        };
+        if !fits {
+            return None;
+        }
         let (mut bottoms, mut values, mut tops) = (vec![], vec![], vec![]);
         let mut bottom = lowest;
         while bottom <= highest {
