@@ -347,9 +347,10 @@ impl Settings {
         let exact = self.mode.is_exact();
         let n_heads = self.n_heads.unwrap_or(if paper || exact { 1 } else { 2 });
         if exact && (paper || n_heads != 1) {
-            return Err(Error::argument(
-                "modes with exact occupancy have one head and no preset but default",
-            ));
+            return Err(Error::argument(format!(
+                "mode {} has one head and no preset but default: others need --mode field",
+                self.mode
+            )));
         }
         let pattern = exact.then(|| pattern(event));
         let model = match (self.model, paper) {

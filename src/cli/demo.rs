@@ -47,7 +47,7 @@ pub struct Demo {
     threads: Threads,
 }
 
-/// Ten to twenty seconds on two cores for an event of [`SHAPE`]; half of what `compress` takes by default.
+/// Ten seconds or so on two cores for an event of [`SHAPE`]; two thirds of what `compress` takes by default.
 const N_STEPS: u64 = 4000;
 /// A quarter of a wedge.
 const SHAPE: [usize; 3] = [96, 125, 16];
