@@ -1,14 +1,19 @@
-//! Error against time by sampler: how much processor time each needs to a given log-MAE.
+//! Error by sampler: against processor time, and against the share of the voxels that a step draws.
 //!
-//! `cargo bench --bench samplers -- EVENT.npy [--target 0.15] [--batch 8192] [--limit 150] [--rate 1e-3]
-//! [--only SAMPLER] [--samples N]
-//! [-o rows.csv]
-//! [--figure error.svg]` fits a SIREN
-//! of 128 units and 3 layers with two heads, unquantised, with every sampler at the same batch and with full batches
-//! (every voxel a step, at twice the learning rate). Each is given cosine schedules of growing length until one ends at
-//! the target, or would take longer than the limit. The error is that of the whole event with the best threshold;
-//! measuring it is outside the clock. Seconds are processor seconds of the steps over all threads (wall seconds times
-//! threads where the system does not tell).
+//! `cargo bench --bench samplers -- [EVENT.npy] [--shape 192x249x16] [--hidden 128] [--target 0.15] [--batch 8192]
+//! [--limit 150] [--rate 1e-3] [--only SAMPLER] [--samples N,N,...] [--fractions 0.02,0.1 --steps N] [-o rows.csv]
+//! [--add rows.csv] [--figure error.svg] [--fraction-figure error.svg] [--title TEXT]` fits a SIREN of 3 layers with
+//! two heads, unquantised, with every sampler; without an event, to a generated one of that shape.
+//!
+//! Against time: all at the same batch, and full batches (every voxel a step, at twice the learning rate). Each is given
+//! cosine schedules of growing length (of `--samples`) until one ends at the target, or would take longer than
+//! the limit. Against fractions: a cosine schedule of `--steps` steps for each fraction of the event's voxels as batch.
+//!
+//! Rows of an earlier run, named by `--add`, are drawn and written along.
+//!
+//! The error is that of the whole event with the best threshold; measuring it is outside the clock, but for the sampler
+//! that lives on errors, which measures them 15 times in a fit. Seconds are processor seconds over all threads (wall
+//! seconds times threads where the system does not tell).
 
 use inrfit::backend::cpu::Cpu;
 use inrfit::backend::{Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
@@ -19,11 +24,13 @@ use inrfit::io::read_event;
 use inrfit::lane::{Level, Scalar};
 use inrfit::net::{Model, NetSpec, Weights};
 use inrfit::synth::SynthSettings;
-use inrfit_figures::sampling::{self, SamplingPlot, SamplingRow};
-use inrfit_sampling::{Balanced, DrawTable, Importance, Sampler, Sites, Uniform};
+use inrfit_figures::sampling::{self, SamplingAxis, SamplingPlot, SamplingRow};
+use inrfit_sampling::{DrawTable, SamplerKind, Sites};
 use std::time::Instant;
 
 const N_THREADS: usize = 2;
+/// Rounds of a fit; between two of them, a sampler may plan anew.
+const N_ROUNDS: u64 = 16;
 
 fn option(name: &str) -> Option<String> {
     let args: Vec<String> = std::env::args().collect();
@@ -73,8 +80,12 @@ impl Problem {
         SiteBlock { axes: [&self.axes[0], &self.axes[1], &self.axes[2]], positions: None, features: &[] }
     }
 
-    /// log-MAE over the whole event, at the best threshold.
-    fn log_mae(&self, cpu: &Cpu, weights: &Weights) -> f64 {
+    fn draws(&self) -> Sites<'_> {
+        Sites { magnitude: &self.truth, occupied: &self.occupied }
+    }
+
+    /// Log error of every voxel, at the best threshold.
+    fn errors(&self, cpu: &Cpu, weights: &Weights) -> Vec<f32> {
         let mut heads = vec![0.0; self.targets.len() * 2];
         cpu.evaluate(weights, &self.sites(), &mut heads).expect("an evaluation");
         let values = self.transform.values(Level::detect(), &heads, 2);
@@ -83,72 +94,84 @@ impl Problem {
             .map(|v| (f64::from(*v).clamp(self.range.0, self.range.1).round() + 1.0).log2() as f32)
             .collect();
         let score: Vec<f32> = heads.iter().step_by(2).copied().collect();
-        calibrate(&score, &decoded, &self.truth).1 / self.truth.len() as f64
+        let threshold = calibrate(&score, &decoded, &self.truth).0;
+        let pairs = score.iter().zip(&decoded).zip(&self.truth);
+        pairs.map(|((s, d), t)| if *s > threshold { (d - t).abs() } else { *t }).collect()
+    }
+
+    /// log-MAE over the whole event, at the best threshold.
+    fn log_mae(&self, cpu: &Cpu, weights: &Weights) -> f64 {
+        let errors = self.errors(cpu, weights);
+        errors.iter().map(|e| f64::from(*e)).sum::<f64>() / errors.len() as f64
     }
 }
 
-/// Fits with cosine schedules of growing length until one ends at the target, or would pass the limit; a row each.
-fn run(
+/// What to fit, and how long.
+struct Plan {
+    hidden: usize,
+    rate: f32,
+    n_steps: u64,
+    /// Samples a step; with no sampler every voxel is one.
+    batch: usize,
+}
+
+/// A fit, as a row.
+fn measure(
     cpu: &Cpu,
     problem: &Problem,
     name: &str,
-    table: Option<&DrawTable>,
-    rate: f32,
-    goal: &Goal,
-) -> Vec<SamplingRow> {
-    let samples_per_step = if table.is_some() { goal.batch } else { problem.targets.len() } as u64;
-    let mut rows: Vec<SamplingRow> = Vec::new();
-    for &budget in &goal.budgets {
-        let n_steps = (budget / samples_per_step).max(1);
-        // Time grows with the samples.
-        if rows.last().is_some_and(|r| r.seconds / r.samples as f64 * budget as f64 > goal.limit) {
-            break;
-        }
-        let (seconds, weights) = fit(cpu, problem, table, rate, n_steps, goal.batch);
-        let log_mae = problem.log_mae(cpu, &weights);
-        let sampler = name.to_owned();
-        eprintln!("{name}: {seconds:.1} s, {n_steps} steps, log-MAE {log_mae:.4}");
-        rows.push(SamplingRow {
-            sampler,
-            seconds,
-            steps: n_steps,
-            samples: n_steps * samples_per_step,
-            log_mae,
-        });
-        if log_mae <= goal.target {
-            break;
-        }
-    }
-    rows
+    sampler: Option<SamplerKind>,
+    plan: &Plan,
+) -> SamplingRow {
+    let (seconds, weights) = fit(cpu, problem, sampler, plan);
+    let log_mae = problem.log_mae(cpu, &weights);
+    let n_voxels = problem.targets.len();
+    let samples_per_step = if sampler.is_some() { plan.batch } else { n_voxels };
+    let row = SamplingRow {
+        sampler: name.to_owned(),
+        seconds,
+        steps: plan.n_steps,
+        samples: plan.n_steps * samples_per_step as u64,
+        log_mae,
+        fraction: Some(samples_per_step as f64 / n_voxels as f64),
+    };
+    println!("{},{:.1},{},{},{:.4}", row.sampler, row.seconds, row.steps, row.samples, row.log_mae);
+    row
 }
 
 /// Processor seconds of a fit, and its weights.
-fn fit(
-    cpu: &Cpu,
-    problem: &Problem,
-    table: Option<&DrawTable>,
-    rate: f32,
-    n_steps: u64,
-    batch: usize,
-) -> (f64, Weights) {
+fn fit(cpu: &Cpu, problem: &Problem, sampler: Option<SamplerKind>, plan: &Plan) -> (f64, Weights) {
     let model = Model::Siren { omega_first: 90.0, omega_hidden: 12.0 };
-    let spec = NetSpec { model, n_coords: 3, n_features: 0, hidden: 128, n_layers: 3, n_heads: 2 };
+    let spec = NetSpec { model, n_coords: 3, n_features: 0, hidden: plan.hidden, n_layers: 3, n_heads: 2 };
     let set = TrainingSet { sites: problem.sites(), targets: &problem.targets, occupied: &problem.occupied };
     let initial = Weights::initial(spec, 0).expect("valid sizes");
     let mut trainer = cpu.trainer(&initial, set, Precision::F32).expect("a trainer");
     let (start, wall) = (cpu_seconds(), Instant::now());
-    let round = Round {
-        first_step: 0,
-        n_steps,
-        batch,
-        seed: 0,
-        table,
-        loss: Loss { value: ValueLoss::L1, value_scale: 0.5, correct: false },
-        schedule: Schedule { initial: rate, last: 0.01, n_steps },
-        adam: Adam { beta2: 0.99, ..Adam::default() },
-        rounding: None,
-    };
-    trainer.run(&round).expect("a round");
+    let in_steps = |table: DrawTable| table.with_draws_per_step(plan.batch as u64);
+    let built = sampler.map(|kind| kind.build().expect("a sampler"));
+    let mut table = built.as_ref().map(|built| in_steps(built.plan(&problem.draws()).expect("a table")));
+    let refreshed = built.filter(|_| sampler.is_some_and(SamplerKind::is_refreshed));
+    let mut step = 0;
+    while step < plan.n_steps {
+        let n_steps = (plan.n_steps / N_ROUNDS).max(1).min(plan.n_steps - step);
+        let round = Round {
+            first_step: step,
+            n_steps,
+            batch: plan.batch,
+            seed: 0,
+            table: table.as_ref(),
+            loss: Loss { value: ValueLoss::L1, value_scale: 0.5, correct: false },
+            schedule: Schedule { initial: plan.rate, last: 0.01, n_steps: plan.n_steps },
+            adam: Adam { beta2: 0.99, ..Adam::default() },
+            rounding: None,
+        };
+        trainer.run(&round).expect("a round");
+        step += n_steps;
+        if let Some(sampler) = refreshed.as_ref().filter(|_| step < plan.n_steps) {
+            let errors = problem.errors(cpu, &trainer.weights().expect("weights"));
+            table = sampler.refresh(&problem.draws(), &errors).expect("a table").map(in_steps);
+        }
+    }
     let seconds = match (start, cpu_seconds()) {
         (Some(a), Some(b)) => b - a,
         _ => wall.elapsed().as_secs_f64() * N_THREADS as f64,
@@ -159,62 +182,81 @@ fn fit(
 /// Lengths of schedules that are tried, in samples; in full batches the first are few steps.
 const BUDGETS: [u64; 4] = [8 << 20, 16 << 20, 24 << 20, 48 << 20];
 
-struct Goal {
-    target: f64,
-    limit: f64,
-    batch: usize,
-    budgets: Vec<u64>,
+/// By name; none for full batches.
+fn samplers() -> Vec<(&'static str, Option<SamplerKind>)> {
+    let names = ["importance", "balanced", "uniform", "uniform-once", "sparse", "entropy", "residual"];
+    let kind = |name: &str| match name {
+        // The default of the program.
+        "balanced" => SamplerKind::Balanced { share: 0.3 },
+        _ => name.parse().expect("a sampler"),
+    };
+    names.into_iter().map(|name| (name, Some(kind(name)))).chain([("full", None)]).collect()
 }
 
 fn main() {
     let number = |name, default: f64| option(name).and_then(|v| v.parse().ok()).unwrap_or(default);
-    let goal = Goal {
-        target: number("--target", 0.15),
-        limit: number("--limit", 150.0),
-        batch: number("--batch", 8192.0) as usize,
-        budgets: match option("--samples").and_then(|n| n.parse().ok()) {
-            Some(n) => vec![n],
-            None => BUDGETS.to_vec(),
-        },
+    let list = |name| -> Option<Vec<f64>> {
+        let text = option(name)?;
+        Some(text.split([',', 'x']).map(|n| n.parse().expect("numbers")).collect())
     };
     let input = std::env::args().skip(1).find(|a| a.ends_with(".npy"));
-    let event = match &input {
-        Some(path) => read_event(path.as_ref()).expect("an event"),
-        None => SynthSettings::default().generate().expect("an event"),
+    let event = match (&input, list("--shape")) {
+        (Some(path), _) => read_event(path.as_ref()).expect("an event"),
+        (None, Some(shape)) => {
+            let shape = [0, 1, 2].map(|axis| shape[axis] as usize);
+            SynthSettings { shape, ..SynthSettings::default() }.generate().expect("an event")
+        }
+        (None, None) => SynthSettings::default().generate().expect("an event"),
     };
     let problem = Problem::new(&event);
+    let n_voxels = problem.targets.len();
     let cpu = Cpu::new(N_THREADS).expect("threads");
-    let sites = Sites { magnitude: &problem.truth, occupied: &problem.occupied };
-    let samplers: [(&str, Box<dyn Sampler>); 3] = [
-        ("importance", Box::new(Importance::default())),
-        ("balanced", Box::new(Balanced::new(0.3).expect("a share"))),
-        ("uniform", Box::new(Uniform)),
-    ];
-    let rate = number("--rate", 1e-3) as f32;
-    let mut rows = Vec::new();
-    println!("sampler,cpu_seconds,steps,samples,log_mae");
-    let mut show = |new: Vec<SamplingRow>| {
-        if let Some(r) = new.last() {
-            println!("{},{:.1},{},{},{:.4}", r.sampler, r.seconds, r.steps, r.samples, r.log_mae);
-        }
-        rows.extend(new);
-    };
+    let (target, limit) = (number("--target", 0.15), number("--limit", 150.0));
+    let (hidden, rate) = (number("--hidden", 128.0) as usize, number("--rate", 1e-3) as f32);
+    let batch = number("--batch", 8192.0) as usize;
     let only = option("--only");
-    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
-    for (name, sampler) in samplers.into_iter().filter(|(name, _)| wanted(name)) {
-        let table = sampler.plan(&sites).expect("a table");
-        show(run(&cpu, &problem, name, Some(&table), rate, &goal));
+    let earlier = option("--add").map(|path| sampling::read(path.as_ref()).expect("rows"));
+    let mut rows: Vec<SamplingRow> = earlier.unwrap_or_default();
+    println!("sampler,cpu_seconds,steps,samples,log_mae");
+    for (name, sampler) in
+        samplers().into_iter().filter(|(name, _)| only.as_deref().is_none_or(|o| o == *name))
+    {
+        if let Some(fractions) = list("--fractions") {
+            // Full batches have but one fraction.
+            let fractions = if sampler.is_some() { fractions } else { vec![1.0] };
+            for fraction in fractions {
+                let batch = ((fraction * n_voxels as f64) as usize).max(1);
+                let n_steps = number("--steps", 500.0) as u64;
+                rows.push(measure(&cpu, &problem, name, sampler, &Plan { hidden, rate, n_steps, batch }));
+            }
+            continue;
+        }
+        let samples_per_step = if sampler.is_some() { batch } else { n_voxels } as u64;
+        // Without the noise of draws, a step can be longer.
+        let rate = if sampler.is_some() { rate } else { 2.0 * rate };
+        let given = list("--samples").map(|given| given.iter().map(|&n| n as u64).collect());
+        let budgets: Vec<u64> = given.unwrap_or_else(|| BUDGETS.to_vec());
+        let mut last: Option<SamplingRow> = None;
+        for budget in budgets {
+            // Time grows with the samples.
+            let too_long = |r: &SamplingRow| r.seconds / r.samples as f64 * budget as f64 > limit;
+            if last.as_ref().is_some_and(|r| r.log_mae <= target || too_long(r)) {
+                break;
+            }
+            let n_steps = (budget / samples_per_step).max(1);
+            let row = measure(&cpu, &problem, name, sampler, &Plan { hidden, rate, n_steps, batch });
+            rows.push(row.clone());
+            last = Some(row);
+        }
     }
-    // Without the noise of draws, a step can be longer.
-    if wanted("full") {
-        show(run(&cpu, &problem, "full", None, 2.0 * rate, &goal));
-    }
-    if let Some(path) = option("--figure") {
-        let plot = SamplingPlot {
-            title: "Error against processor time, by sampler".into(),
-            target: Some(goal.target),
-        };
-        plot.save(&rows, path.as_ref()).expect("a writable file");
+    for (name, against) in
+        [("--figure", SamplingAxis::Seconds), ("--fraction-figure", SamplingAxis::Fraction)]
+    {
+        if let Some(path) = option(name) {
+            let title = option("--title").unwrap_or_else(|| "Error by sampler".to_owned());
+            let target = (against == SamplingAxis::Seconds).then_some(target);
+            SamplingPlot { title, target, against }.save(&rows, path.as_ref()).expect("a writable file");
+        }
     }
     if let Some(path) = option("-o") {
         sampling::write(path.as_ref(), &rows).expect("a writable file");

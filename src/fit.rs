@@ -82,6 +82,24 @@ pub fn fit(
     score: &mut dyn FnMut(&Weights) -> Result<f64>,
     heard: &mut dyn FnMut(FitProgress) -> bool,
 ) -> Result<Fitted> {
+    fit_refreshed(backend, set, table, settings, score, heard, &mut |_| Ok(None))
+}
+
+/// [`fit`] with draws that follow the fit: after each checkpoint but the last, `refresh` is shown the weights (rounded
+/// where the passes see them so) and may give a table that takes the place of the one before. Its time is no part of a
+/// time limit.
+///
+/// # Errors
+/// As [`fit`], and whatever `refresh` refuses.
+pub fn fit_refreshed(
+    backend: &dyn Backend,
+    set: TrainingSet<'_>,
+    table: Option<&DrawTable>,
+    settings: &FitSettings,
+    score: &mut dyn FnMut(&Weights) -> Result<f64>,
+    heard: &mut dyn FnMut(FitProgress) -> bool,
+    refresh: &mut dyn FnMut(&Weights) -> Result<Option<DrawTable>>,
+) -> Result<Fitted> {
     let n_steps = settings.n_steps;
     if n_steps == 0 {
         return Err(Error::argument("a fit needs at least one step"));
@@ -95,6 +113,7 @@ pub fn fit(
     };
     let mut steps: Option<Vec<f32>> = None;
     let mut best: Option<(f64, Weights)> = None;
+    let mut refreshed: Option<DrawTable> = None;
     let mut clock = Clock { limit: settings.time_limit, spent: Duration::ZERO, n_steps, loss: 0.0 };
     let (mut step, mut loss, mut error) = (0, 0.0, None);
     let sites_a_step = if table.is_some() { settings.batch } else { set.targets.len() };
@@ -115,7 +134,7 @@ pub fn fit(
             n_steps: n,
             batch: settings.batch,
             seed: settings.seed,
-            table,
+            table: refreshed.as_ref().or(table),
             loss: settings.loss,
             schedule,
             adam: settings.adam,
@@ -143,11 +162,15 @@ pub fn fit(
                 "the fit diverged by step {step}: try a lower learning rate"
             )));
         }
-        let now = match &steps {
-            Some(steps) => score(&quant::round(&weights, steps))?,
-            None => score(&weights)?,
-        };
+        let rounded = steps.as_ref().map(|steps| quant::round(&weights, steps));
+        let seen = rounded.as_ref().unwrap_or(&weights);
+        let now = score(seen)?;
         error = Some(now);
+        if step < n_steps
+            && let Some(table) = refresh(seen)?
+        {
+            refreshed = Some(table);
+        }
         let comparable = steps.is_some() || settings.bits.is_none();
         let better = settings.keep_last || best.as_ref().is_none_or(|(least, _)| now < *least);
         if comparable && better {

@@ -298,7 +298,7 @@ const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 const MASKED_BITS: f32 = 4.0;
 
 /// Units of a masked field of a tile that is worth them.
-const MASKED_HIDDEN: usize = 12;
+const MASKED_HIDDEN: usize = 14;
 
 /// Occupied voxels that a weight of the automatic width stands for beside an exact support.
 const OCCUPIED_PER_MASKED_WEIGHT: f64 = 20.0;

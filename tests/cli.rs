@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::process::{Command, Output, Stdio};
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "input",
     "output",
     "mode",
@@ -31,6 +31,7 @@ const KEYS: [&str; 21] = [
     "layers",
     "seconds",
     "device",
+    "physics",
 ];
 const FIGURES: [&str; 10] = [
     "mse",
@@ -108,6 +109,40 @@ fn figures_are_those_of_the_arrays() {
     let gain = tenfold["psnr_db"].as_f64().unwrap() - once["psnr_db"].as_f64().unwrap();
     assert!((gain - 20.0).abs() < 1e-9, "{gain}");
     assert_eq!(once["recall"], 0.0);
+}
+
+#[test]
+fn clusters_are_told_to_people_and_programs() {
+    let bench = Bench::new(&["a.npy"]);
+    let original = event(0);
+    let scaled = (0..original.n_voxels()).map(|i| (original.samples().get(i) * 1.25) as u16).collect();
+    write_event(&bench.path("b.npy"), &Event::new(SHAPE, Samples::U16(scaled)).unwrap(), false).unwrap();
+    let physics = |more: &[&str]| {
+        let args = [&["eval", "a.npy", "b.npy", "--json"], more].concat();
+        json(&bench.run(&args))["physics"].clone()
+    };
+    let default = physics(&[]);
+    assert!(default["all"]["n_clusters"].as_u64().unwrap() > 0, "{default}");
+    assert_eq!(default["by_amplitude"].as_array().unwrap().len(), 6);
+    let (n, lost) = (&default["all"]["n_clusters"], &default["all"]["n_lost"]);
+    let matched = n.as_u64().unwrap() - lost.as_u64().unwrap();
+    assert_eq!(default["all"]["charge"]["n"], matched);
+    assert!(default["all"]["charge"]["mean"].as_f64().unwrap() > 0.25, "{default}");
+    let same = physics(&[
+        "--pedestal",
+        &default["pedestal"].to_string(),
+        "--prominence",
+        &default["prominence"].to_string(),
+    ]);
+    assert_eq!(same, default);
+    assert_eq!(physics(&["--prominence", "1e6"])["all"]["n_clusters"], 0);
+    let people = bench.run(&["eval", "a.npy", "b.npy"]);
+    let people = text(&people.stdout);
+    let row = people.lines().find(|line| line.starts_with("all ")).unwrap();
+    assert_eq!(row.split_whitespace().nth(1).unwrap(), n.to_string());
+    let refused = bench.run(&["eval", "a.npy", "b.npy", "--pedestal=-1"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("neither 0 nor a positive number"), "{}", text(&refused.stderr));
 }
 
 #[test]

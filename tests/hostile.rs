@@ -13,10 +13,10 @@ use inrfit::settings::{Bits, Effort, Mode, Settings};
 fn small_file(n_steps: u64) -> (Event, Vec<u8>) {
     let event = event([8, 9, 7], DType::U16);
     let settings = Settings {
+        mode: Mode::Field,
         hidden: Some(4),
         n_layers: Some(1),
         bits: Some(Bits::Fixed(3)),
-        mode: Mode::Field,
         n_steps: Some(n_steps),
         tile: Some([4, 9, 7]),
         ..Settings::default()

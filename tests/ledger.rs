@@ -9,12 +9,13 @@ use common::{codec, event};
 use inrfit::codec::Silent;
 use inrfit::event::{DType, Event};
 use inrfit::metrics::{Metrics, default_peak};
-use inrfit::settings::{Bits, Settings};
+use inrfit::settings::{Bits, Mode, Settings};
 use std::fmt::Write;
 use std::path::Path;
 
 fn cases() -> Vec<(&'static str, Event, Settings)> {
     let settings = |hidden, n_steps, bits| Settings {
+        mode: Mode::Field,
         hidden: Some(hidden),
         n_steps: Some(n_steps),
         batch: Some(1024),

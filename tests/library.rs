@@ -7,7 +7,7 @@ use inrfit::codec::{Codec, Compressed, InrCodec, Observer, Progress, Silent, Sta
 use inrfit::container::{Limits, PackReader, PackWriter};
 use inrfit::error::{Error, ErrorKind};
 use inrfit::event::{DType, Event};
-use inrfit::settings::Settings;
+use inrfit::settings::{Mode, Settings};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,7 +70,8 @@ impl Observer for Watcher {
 
 fn watched(stop_after: u64) -> (Result<Compressed, Error>, Vec<Progress>) {
     let watcher = Watcher { heard: Mutex::default(), stop_after, step: AtomicU64::new(0) };
-    let settings = Settings { tile: Some([8, 16, 16]), n_steps: Some(2000), ..Settings::default() };
+    let settings =
+        Settings { mode: Mode::Field, tile: Some([8, 16, 16]), n_steps: Some(2000), ..Settings::default() };
     let made = codec(settings).compress(&event([16, 16, 16], DType::U16), &watcher);
     (made, watcher.heard.into_inner().unwrap())
 }

@@ -5,7 +5,7 @@ mod common;
 use common::codec;
 use inrfit::codec::{Codec, InrCodec, Silent};
 use inrfit::event::{DType, Event, Samples};
-use inrfit::settings::{Bits, Preset, Sampling, Settings};
+use inrfit::settings::{Bits, Mode, Preset, Sampling, Settings};
 use inrfit_sampling::SamplerKind;
 use proptest::prelude::*;
 
@@ -45,6 +45,7 @@ fn settings() -> impl Strategy<Value = Settings> {
     ];
     (bits, sampling, 1usize..=2, 1usize..4, 1usize..6, any::<bool>(), 0u64..5).prop_map(
         |(bits, sampling, n_heads, n_layers, hidden, correct, seed)| Settings {
+            mode: Mode::Field,
             bits: Some(bits),
             sampling: Some(sampling),
             n_heads: Some(n_heads),
@@ -99,7 +100,8 @@ fn events_without_much_to_fit_come_back_exactly() {
         event([1, 50, 1], Samples::I32((0..50).map(|i| i * (i % 2)).collect())),
         event([64, 64, 16], Samples::U16((0..65536).map(|i| u16::from(i % 9999 == 3) * 99).collect())),
     ] {
-        let codec = InrCodec { settings: Settings::default(), ..codec(Settings::default()) };
+        let settings = Settings { mode: Mode::Field, ..Settings::default() };
+        let codec = InrCodec { settings: settings.clone(), ..codec(settings) };
         let made = codec.compress(&event, &Silent).unwrap();
         assert!(made.decoded == event, "{:?}", event.shape());
         assert_eq!(made.report.layers.field, 0, "no field is worth its bytes here");
@@ -153,6 +155,7 @@ fn overhead_of_a_large_tile_stays_below_a_hundred_bytes() {
         let event = Event::new([130, 131, 40], samples).unwrap();
         for (preset, n_heads) in [(Preset::Default, 1), (Preset::Default, 2), (Preset::PaperSiren, 1)] {
             let settings = Settings {
+                mode: Mode::Field,
                 preset,
                 n_heads: Some(n_heads),
                 hidden: Some(136),

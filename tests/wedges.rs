@@ -6,15 +6,20 @@ use inrfit::codec::{InrCodec, Silent};
 use inrfit::container::Limits;
 use inrfit::io::read_event;
 use inrfit::metrics::{Metrics, default_peak};
-use inrfit::settings::Settings;
+use inrfit::settings::{Mode, Settings};
 
 #[test]
 fn a_short_fit_of_a_wedge_finds_its_tracks() {
     let Some(data) = common::data() else { return };
     let event = read_event(&data.join("wedges/wedge_3093_8_2-0.npy")).unwrap();
     assert_eq!(event.shape(), [192, 249, 16]);
-    let settings =
-        Settings { hidden: Some(64), n_steps: Some(2000), batch: Some(4096), ..Settings::default() };
+    let settings = Settings {
+        mode: Mode::Field,
+        hidden: Some(64),
+        n_steps: Some(2000),
+        batch: Some(4096),
+        ..Settings::default()
+    };
     let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2 };
     let made = codec.compress(&event, &Silent).unwrap();
     let metrics = Metrics::compare(&event, &made.decoded, default_peak(&event)).unwrap();

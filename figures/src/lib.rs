@@ -44,5 +44,5 @@ pub use frame::CHART_SIZE;
 pub use histogram::Histogram;
 pub use record::Record;
 pub use render::Format;
-pub use sampling::{SamplingPlot, SamplingRow};
+pub use sampling::{SamplingAxis, SamplingPlot, SamplingRow};
 pub use summary::{Metric, Spread, Summary, summarise};

@@ -15,8 +15,8 @@ pub(crate) const WHITE: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 /// Samples that have no place on a colour scale.
 pub(crate) const INVALID: RGBColor = RGBColor(0xA0, 0xA0, 0xA0);
 
-/// The palette of Okabe and Ito (2008), without its yellow (too pale on white) and with black last.
-const SERIES: [RGBColor; 7] = [
+/// The palette of Okabe and Ito (2008), without its yellow (too pale on white), with black and a grey last.
+const SERIES: [RGBColor; 8] = [
     RGBColor(0x00, 0x72, 0xB2),
     RGBColor(0xD5, 0x5E, 0x00),
     RGBColor(0x00, 0x9E, 0x73),
@@ -24,9 +24,10 @@ const SERIES: [RGBColor; 7] = [
     RGBColor(0xE6, 0x9F, 0x00),
     RGBColor(0x56, 0xB4, 0xE9),
     RGBColor(0x00, 0x00, 0x00),
+    RGBColor(0x8C, 0x8C, 0x8C),
 ];
 
-/// Colour of the `i`-th line of a picture; they repeat after seven.
+/// Colour of the `i`-th line of a picture; they repeat after eight.
 pub(crate) fn series(i: usize) -> RGBColor {
     SERIES[i % SERIES.len()]
 }

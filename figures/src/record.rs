@@ -72,6 +72,30 @@ pub struct Record {
     /// Share of the voxels that are truly occupied.
     #[serde(default, with = "number")]
     pub occupancy: Option<f64>,
+    /// Clusters of the original.
+    #[serde(default)]
+    pub n_clusters: Option<u64>,
+    /// Share of the original's clusters that the decoded event lacks.
+    #[serde(default, with = "number")]
+    pub clusters_lost: Option<f64>,
+    /// Clusters of the decoded event that the original lacks, as a share of the original's.
+    #[serde(default, with = "number")]
+    pub clusters_fake: Option<f64>,
+    /// Mean of decoded / original charge of a cluster, less 1.
+    #[serde(default, with = "number")]
+    pub charge_bias: Option<f64>,
+    /// Standard deviation of decoded / original charge of a cluster.
+    #[serde(default, with = "number")]
+    pub charge_spread: Option<f64>,
+    /// Standard deviation of decoded - original centroids on the first axis, in bins.
+    #[serde(default, with = "number")]
+    pub residual_axis0: Option<f64>,
+    /// Standard deviation of decoded - original centroids on the second axis, in bins.
+    #[serde(default, with = "number")]
+    pub residual_axis1: Option<f64>,
+    /// Standard deviation of decoded - original log2 of the ratio between neighbours on the first axis.
+    #[serde(default, with = "number")]
+    pub pad_ratio_spread: Option<f64>,
     /// Weights of the stored network; none for codecs without one.
     #[serde(default)]
     pub n_weights: Option<u64>,

@@ -1,4 +1,4 @@
-//! How fast samplers learn: error against seconds.
+//! How fast samplers learn: error against seconds, or against the share of voxels that a step draws.
 
 use crate::axis::Axis;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::palette::{INK, series};
 use crate::record::{read_csv, write_csv};
 use crate::render::{self, Format};
 use crate::scene::Scene;
-use crate::{axis, file};
+use crate::{axis, file, number};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -27,14 +27,46 @@ pub struct SamplingRow {
     pub samples: u64,
     /// Mean absolute error of log2(ADC + 1) over the event.
     pub log_mae: f64,
+    /// Samples a step / voxels of the event, where it was measured.
+    #[serde(default, with = "number")]
+    pub fraction: Option<f64>,
 }
 
+/// What the errors of samplers are drawn against.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SamplingAxis {
+    /// Seconds of training; a line for every fit.
+    #[default]
+    Seconds,
+    /// Samples a step, as a share of the voxels; a line for every sampler, by rising share.
+    Fraction,
+}
+
+impl SamplingAxis {
+    fn label(self) -> &'static str {
+        match self {
+            SamplingAxis::Seconds => "training time (s)",
+            SamplingAxis::Fraction => "voxels drawn in a step / voxels of the event",
+        }
+    }
+
+    /// Where `row` lies; none where no logarithmic axis can show it.
+    fn of(self, row: &SamplingRow) -> Option<f64> {
+        let value = match self {
+            SamplingAxis::Seconds => Some(row.seconds),
+            SamplingAxis::Fraction => row.fraction,
+        };
+        value.filter(|v| *v > 0.0 && v.is_finite())
+    }
+}
+
+/// What files must have; `fraction` came later.
 const COLUMNS: [&str; 5] = ["sampler", "seconds", "steps", "samples", "log_mae"];
 
 /// The rows as CSV; reading it back gives the same rows bit for bit.
 pub fn to_csv(rows: &[SamplingRow]) -> Result<String> {
     if rows.is_empty() {
-        return Ok(format!("{}\n", COLUMNS.join(",")));
+        return Ok(format!("{},fraction\n", COLUMNS.join(",")));
     }
     write_csv(rows)
 }
@@ -64,13 +96,15 @@ pub fn first_at<'a>(rows: &'a [SamplingRow], sampler: &str, target: f64) -> Opti
         .min_by(|a, b| a.seconds.total_cmp(&b.seconds))
 }
 
-/// The picture of error against seconds, both axes logarithmic, one colour per sampler.
+/// The picture of errors, both axes logarithmic, one colour per sampler.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SamplingPlot {
     /// The line above the picture; may be empty.
     pub title: String,
     /// An error to reach: a dashed line, and the seconds to it under each sampler's name.
     pub target: Option<f64>,
+    /// What is to the right.
+    pub against: SamplingAxis,
 }
 
 impl SamplingPlot {
@@ -93,7 +127,7 @@ impl SamplingPlot {
     fn scene(&self, rows: &[SamplingRow]) -> Scene {
         let good: Vec<&SamplingRow> = rows
             .iter()
-            .filter(|r| r.seconds > 0.0 && r.seconds.is_finite() && r.log_mae >= 0.0 && r.log_mae.is_finite())
+            .filter(|r| self.against.of(r).is_some() && r.log_mae >= 0.0 && r.log_mae.is_finite())
             .collect();
         let mut samplers: Vec<&str> = Vec::new();
         for row in &good {
@@ -102,7 +136,7 @@ impl SamplingPlot {
             }
         }
         let target = self.target.filter(|t| *t > 0.0 && t.is_finite());
-        let x = Axis::log("training time (s)", good.iter().map(|r| r.seconds), false, 9);
+        let x = Axis::log(self.against.label(), good.iter().filter_map(|r| self.against.of(r)), false, 9);
         let errors = good.iter().map(|r| r.log_mae).chain(target);
         let y = Axis::log("log-MAE, log2(ADC + 1)", errors, true, 9);
         let mut legend: Vec<Entry> = samplers
@@ -110,7 +144,10 @@ impl SamplingPlot {
             .enumerate()
             .map(|(i, name)| Entry {
                 name: (*name).to_owned(),
-                note: target.map_or(String::new(), |t| note(rows, name, t)),
+                note: match (self.against, target) {
+                    (SamplingAxis::Seconds, Some(t)) => note(rows, name, t),
+                    _ => String::new(),
+                },
                 color: series(i),
                 key: Key::Marked(i),
             })
@@ -124,9 +161,14 @@ impl SamplingPlot {
             frame.level(&mut scene, t, INK);
         }
         for (i, name) in samplers.iter().enumerate() {
-            let own: Vec<&SamplingRow> = good.iter().copied().filter(|r| r.sampler == *name).collect();
-            for fit in own.chunk_by(|a, b| a.seconds <= b.seconds) {
-                let points: Vec<_> = fit.iter().filter_map(|r| frame.point(r.seconds, r.log_mae)).collect();
+            let own = good.iter().filter(|r| r.sampler == *name);
+            let mut own: Vec<(f64, f64)> =
+                own.filter_map(|r| Some((self.against.of(r)?, r.log_mae))).collect();
+            if self.against == SamplingAxis::Fraction {
+                own.sort_by(|a, b| a.0.total_cmp(&b.0));
+            }
+            for fit in own.chunk_by(|a, b| a.0 <= b.0) {
+                let points: Vec<_> = fit.iter().filter_map(|&(x, y)| frame.point(x, y)).collect();
                 scene.line(points.clone(), 2.5, series(i));
                 for point in points {
                     scene.marker(point, i, series(i));
@@ -135,7 +177,13 @@ impl SamplingPlot {
         }
         frame.finish(&mut scene);
         if good.is_empty() {
-            frame.say(&mut scene, "no row with positive seconds");
+            frame.say(
+                &mut scene,
+                match self.against {
+                    SamplingAxis::Seconds => "no row with positive seconds",
+                    SamplingAxis::Fraction => "no row with a positive fraction",
+                },
+            );
         }
         scene
     }

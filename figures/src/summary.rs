@@ -32,6 +32,20 @@ pub enum Metric {
     MaxLogError,
     /// Share of the voxels that are truly occupied.
     Occupancy,
+    /// Share of the clusters lost.
+    ClustersLost,
+    /// Fake clusters, as a share of the true ones.
+    ClustersFake,
+    /// Mean of decoded / original charge of clusters, less 1.
+    ChargeBias,
+    /// Standard deviation of decoded / original charge of clusters.
+    ChargeSpread,
+    /// Standard deviation of centroids on the first axis, in bins.
+    ResidualAxis0,
+    /// Standard deviation of centroids on the second axis, in bins.
+    ResidualAxis1,
+    /// Standard deviation of log2 of the ratio between neighbouring pads.
+    PadRatioSpread,
     /// Seconds to encode.
     EncodeSeconds,
     /// Seconds to decode.
@@ -40,7 +54,7 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order of the columns.
-    pub const ALL: [Metric; 12] = [
+    pub const ALL: [Metric; 19] = [
         Metric::Mse,
         Metric::Mae,
         Metric::LogMae,
@@ -51,6 +65,13 @@ impl Metric {
         Metric::MaxError,
         Metric::MaxLogError,
         Metric::Occupancy,
+        Metric::ClustersLost,
+        Metric::ClustersFake,
+        Metric::ChargeBias,
+        Metric::ChargeSpread,
+        Metric::ResidualAxis0,
+        Metric::ResidualAxis1,
+        Metric::PadRatioSpread,
         Metric::EncodeSeconds,
         Metric::DecodeSeconds,
     ];
@@ -68,6 +89,13 @@ impl Metric {
             Metric::MaxError => "max_error",
             Metric::MaxLogError => "max_log_error",
             Metric::Occupancy => "occupancy",
+            Metric::ClustersLost => "clusters_lost",
+            Metric::ClustersFake => "clusters_fake",
+            Metric::ChargeBias => "charge_bias",
+            Metric::ChargeSpread => "charge_spread",
+            Metric::ResidualAxis0 => "residual_axis0",
+            Metric::ResidualAxis1 => "residual_axis1",
+            Metric::PadRatioSpread => "pad_ratio_spread",
             Metric::EncodeSeconds => "encode_seconds",
             Metric::DecodeSeconds => "decode_seconds",
         }
@@ -86,6 +114,13 @@ impl Metric {
             Metric::MaxError => "largest error (ADC)",
             Metric::MaxLogError => "largest error, log2(ADC + 1)",
             Metric::Occupancy => "occupancy",
+            Metric::ClustersLost => "share of clusters lost",
+            Metric::ClustersFake => "fake clusters / clusters",
+            Metric::ChargeBias => "bias of cluster charge",
+            Metric::ChargeSpread => "spread of cluster charge",
+            Metric::ResidualAxis0 => "centroid residual, axis 0 (bins)",
+            Metric::ResidualAxis1 => "centroid residual, axis 1 (bins)",
+            Metric::PadRatioSpread => "ratio of pads, log2",
             Metric::EncodeSeconds => "seconds to encode",
             Metric::DecodeSeconds => "seconds to decode",
         }
@@ -104,6 +139,13 @@ impl Metric {
             Metric::MaxError => row.max_error,
             Metric::MaxLogError => row.max_log_error,
             Metric::Occupancy => row.occupancy,
+            Metric::ClustersLost => row.clusters_lost,
+            Metric::ClustersFake => row.clusters_fake,
+            Metric::ChargeBias => row.charge_bias,
+            Metric::ChargeSpread => row.charge_spread,
+            Metric::ResidualAxis0 => row.residual_axis0,
+            Metric::ResidualAxis1 => row.residual_axis1,
+            Metric::PadRatioSpread => row.pad_ratio_spread,
             Metric::EncodeSeconds => row.encode_seconds,
             Metric::DecodeSeconds => row.decode_seconds,
         };

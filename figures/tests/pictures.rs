@@ -3,8 +3,8 @@
 mod made_up;
 
 use inrfit_figures::{
-    CHART_SIZE, Curve, Error, EventView, Format, Histogram, Metric, Published, Record, SamplingPlot,
-    SamplingRow,
+    CHART_SIZE, Curve, Error, EventView, Format, Histogram, Metric, Published, Record, SamplingAxis,
+    SamplingPlot, SamplingRow,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn curve() -> Curve {
 }
 
 fn sampling_plot() -> SamplingPlot {
-    SamplingPlot { title: "Samplers".to_owned(), target: Some(0.15) }
+    SamplingPlot { title: "Samplers".to_owned(), target: Some(0.15), ..SamplingPlot::default() }
 }
 
 /// The text of an SVG picture, after a look at its structure: every tag closed in order, no raw special character.
@@ -148,11 +148,27 @@ fn samplers_are_drawn_with_their_time_to_the_target() {
 }
 
 #[test]
+fn samplers_are_drawn_against_the_fraction_too() {
+    let plot = SamplingPlot { against: SamplingAxis::Fraction, ..sampling_plot() };
+    let rows = made_up::sampling_rows();
+    let svg = both(|f| plot.render(&rows, f), CHART_SIZE);
+    assert_words(&svg, &["importance", "target 0.15", "voxels drawn in a step / voxels of the event"]);
+    assert!(!svg.contains("to target"), "seconds have no place here");
+    // The order of the rows does not matter here.
+    let reversed: Vec<SamplingRow> = rows.chunks(8).flat_map(|fit| fit.iter().rev().cloned()).collect();
+    assert_eq!(plot.render(&reversed, Format::Svg).unwrap(), plot.render(&rows, Format::Svg).unwrap());
+    let without: Vec<SamplingRow> =
+        rows.into_iter().map(|row| SamplingRow { fraction: None, ..row }).collect();
+    let empty = checked_svg(plot.render(&without, Format::Svg).unwrap());
+    assert_words(&empty, &["no row with a positive fraction"]);
+}
+
+#[test]
 fn odd_sampling_rows_do_not_panic() {
     let odd = [0.0, -1.0, f64::NAN, f64::INFINITY, 1.0, 1.0, f64::MAX, 5e-324];
     let row = |a, b| SamplingRow { sampler: "s".to_owned(), seconds: a, log_mae: b, ..Default::default() };
     for target in odd.map(Some).into_iter().chain([None]) {
-        let plot = SamplingPlot { title: String::new(), target };
+        let plot = SamplingPlot { target, ..SamplingPlot::default() };
         let rows: Vec<SamplingRow> = odd.iter().flat_map(|&a| odd.map(|b| row(a, b))).collect();
         checked_svg(plot.render(&rows, Format::Svg).unwrap());
         checked_svg(plot.render(&rows[..1], Format::Svg).unwrap());

@@ -171,6 +171,8 @@ fn sampling_rows_survive_csv() {
     let path = folder.path().join("rows.csv");
     sampling::write(&path, &rows).unwrap();
     assert_eq!(sampling::read(&path).unwrap(), rows);
+    let old = sampling::from_csv("sampler,seconds,steps,samples,log_mae\na,1,2,3,0.5\n").unwrap();
+    assert_eq!((old[0].log_mae, old[0].fraction), (0.5, None));
     let text = sampling::from_csv("sampler,seconds,steps,log_mae\n").unwrap_err().to_string();
     assert!(text.contains("'samples'"), "{text}");
     let text =

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use inrfit_sampling::rng::Stream;
-use inrfit_sampling::{Balanced, Importance, Sampler, Sites, Uniform};
+use inrfit_sampling::{Balanced, Importance, Sampler, Sites, Sparse, Uniform, UniformOnce};
 
 const N_SITES: usize = 192 * 249 * 16;
 const BATCH: usize = 65_536;
@@ -15,8 +15,13 @@ fn draws(c: &mut Criterion) {
     let magnitude: Vec<f32> = (0..N_SITES).map(|_| value(stream.unit())).collect();
     let occupied: Vec<bool> = magnitude.iter().map(|&m| m != 0.0).collect();
     let sites = Sites { magnitude: &magnitude, occupied: &occupied };
-    let samplers: [Box<dyn Sampler>; 3] =
-        [Box::new(Uniform), Box::new(Importance::default()), Box::new(Balanced::default())];
+    let samplers: [Box<dyn Sampler>; 5] = [
+        Box::new(Uniform),
+        Box::new(Importance::default()),
+        Box::new(Balanced::default()),
+        Box::new(UniformOnce),
+        Box::new(Sparse::default()),
+    ];
     for sampler in samplers {
         let Ok(table) = sampler.plan(&sites) else { continue };
         let mut group = c.benchmark_group(sampler.name());

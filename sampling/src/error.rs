@@ -20,6 +20,13 @@ pub enum SamplingError {
         /// Length of `occupied`.
         n_occupied: usize,
     },
+    /// Not one error a site.
+    ErrorCount {
+        /// The number of errors given.
+        n_errors: usize,
+        /// The number of sites.
+        n_sites: usize,
+    },
     /// A weight that is negative, infinite or not a number.
     BadWeight {
         /// The site that has it.
@@ -57,6 +64,9 @@ impl fmt::Display for SamplingError {
                     f,
                     "{n_magnitude} magnitudes for {n_occupied} occupancies: the lengths must be the same"
                 )
+            }
+            SamplingError::ErrorCount { n_errors, n_sites } => {
+                write!(f, "{n_errors} errors for {n_sites} sites: there must be one a site")
             }
             SamplingError::BadWeight { site, weight } => {
                 write!(f, "the weight of site {site} is {weight}: it must be finite and not negative")

@@ -52,21 +52,35 @@
 //!
 //! One file with a type that implements [`Sampler`] by handing weights to [`DrawTable::from_weights`], and a
 //! variant of [`SamplerKind`] that names it.
+//!
+//! # Without replacement
+//!
+//! [`UniformOnce`] and [`Sparse`] go through their sites epoch by epoch, in an order that a [`Permutation`] gives.
+//! Draws then depend on each other, but each alone has the probability p(s) over all seeds: the estimator is unbiased
+//! as above, and its variance smaller than the one above.
 
 mod balanced;
+mod entropy;
 mod error;
 mod importance;
 mod kind;
+mod permutation;
+mod residual;
 pub mod rng;
+mod sparse;
 mod table;
 mod uniform;
 
 pub use balanced::Balanced;
+pub use entropy::Entropy;
 pub use error::SamplingError;
 pub use importance::Importance;
 pub use kind::SamplerKind;
+pub use permutation::Permutation;
+pub use residual::Residual;
+pub use sparse::Sparse;
 pub use table::DrawTable;
-pub use uniform::Uniform;
+pub use uniform::{Uniform, UniformOnce};
 
 /// What a sampler may know of an event: one entry a site (voxel), in any order that the caller keeps to.
 #[derive(Debug, Clone, Copy)]
@@ -105,4 +119,15 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// What [`Sites::n_sites`] and [`DrawTable::from_weights`] report.
     fn plan(&self, sites: &Sites<'_>) -> Result<DrawTable, SamplingError>;
+
+    /// The table to draw from once the errors of all sites have become `errors` (any unit; finite, not negative); none
+    /// where the strategy keeps its plan. The same sites and errors always give the same table.
+    ///
+    /// # Errors
+    /// As [`Sampler::plan`]; [`SamplingError::ErrorCount`] where there is not one error a site,
+    /// [`SamplingError::BadWeight`] for one that is negative or not finite.
+    fn refresh(&self, sites: &Sites<'_>, errors: &[f32]) -> Result<Option<DrawTable>, SamplingError> {
+        let _ = (sites, errors);
+        Ok(None)
+    }
 }

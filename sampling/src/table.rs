@@ -1,7 +1,7 @@
 //! The table that draws are made from.
 
-use crate::SamplingError;
 use crate::rng;
+use crate::{Permutation, SamplingError};
 
 /// The capacity of one column: thresholds are fractions of 2^32.
 const FULL: u64 = 1 << 32;
@@ -10,9 +10,9 @@ const LANES: usize = 8;
 const TWO_POW_62: f64 = (1u64 << 62) as f64;
 const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 
-/// Sites with their probabilities, ready for drawing with replacement.
+/// Sites with their probabilities, ready for drawing.
 ///
-/// # Definition
+/// # Definition, with replacement
 ///
 /// The alias method (A. J. Walker, *Electronics Letters* 10 (1974) 127, doi:10.1049/el:19740097; M. D. Vose,
 /// *IEEE Trans. Softw. Eng.* 17 (1991) 972, doi:10.1109/32.92917) in integers. Column c of n belongs to site
@@ -26,7 +26,16 @@ const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
 /// The product needs no 128-bit arithmetic: m = (r >> 32) n + (((r mod 2^32) n) >> 32). The uniform table has
 /// no thresholds: site = c.
 ///
-/// Memory: 20 bytes a site, of which a draw reads 8; nothing for a uniform table.
+/// # Definition, without replacement
+///
+/// An epoch has L = n_first + n_taken draws: every one of n_first sites, and n_taken of the n_rest others. With D draws a
+/// step, draw i of step s is number (s D + i) mod L of epoch (s D + i) div L (the latter modulo 2^64), at position j of
+/// [`Permutation`] (L, seed, epoch, false): j below n_first is the site `first[j]`, another `rest[k]` with k at
+/// j - n_first of [`Permutation`] (n_rest, seed, epoch, true). `first` and `rest` are in the order of the sites. D is L
+/// until [`DrawTable::with_draws_per_step`]: a step is then an epoch.
+///
+/// Memory: 20 bytes a site with weights, of which a draw reads 8; 4 bytes a site where only a share of the sites is
+/// in an epoch; else nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrawTable {
     n_sites: u32,
@@ -42,6 +51,85 @@ enum Law {
         probabilities: Vec<f64>,
         inverse_weights: Vec<f32>,
     },
+    Epochs(Epochs),
+}
+
+/// Draws without replacement.
+#[derive(Debug, Clone, PartialEq)]
+struct Epochs {
+    n_first: u32,
+    n_rest: u32,
+    n_taken: u32,
+    /// `first`, then `rest`; nothing where all sites are in `first`.
+    order: Vec<u32>,
+    draws_per_step: u64,
+}
+
+impl Epochs {
+    /// Draws of an epoch: at least 1, at most 2^32 - 1.
+    fn len(&self) -> u32 {
+        self.n_first + self.n_taken
+    }
+
+    /// The epoch that draw `i` of `step` is in, and its number there.
+    fn locate(&self, step: u64, i: u64) -> (u64, u32) {
+        let all = u128::from(step) * u128::from(self.draws_per_step) + u128::from(i);
+        let len = u128::from(self.len());
+        ((all / len) as u64, (all % len) as u32)
+    }
+
+    fn epoch(&self, seed: u64, number: u64) -> Epoch<'_> {
+        Epoch {
+            table: self,
+            all: Permutation::new(self.len(), seed, number, false),
+            rest: Permutation::new(self.n_rest, seed, number, true),
+        }
+    }
+
+    fn draw_into(&self, seed: u64, step: u64, first_i: u64, out: &mut [u32]) {
+        let (mut number, mut at) = self.locate(step, first_i);
+        let mut epoch = self.epoch(seed, number);
+        for (k, site) in out.iter_mut().enumerate() {
+            // Past its largest index, a step starts again.
+            let starts_again = k > 0 && first_i.wrapping_add(k as u64) == 0;
+            if at == self.len() || starts_again {
+                (number, at) = if starts_again { self.locate(step, 0) } else { (number.wrapping_add(1), 0) };
+                epoch = self.epoch(seed, number);
+            }
+            *site = epoch.site(at);
+            at += 1;
+        }
+    }
+
+    fn is_first(&self, site: u32) -> bool {
+        self.order.is_empty() || self.order[..self.n_first as usize].binary_search(&site).is_ok()
+    }
+
+    /// Of a site of the table.
+    fn probability(&self, site: u32) -> f64 {
+        let len = f64::from(self.len());
+        match self.is_first(site) {
+            true => 1.0 / len,
+            false => f64::from(self.n_taken) / f64::from(self.n_rest) / len,
+        }
+    }
+}
+
+/// The orders of one epoch.
+struct Epoch<'a> {
+    table: &'a Epochs,
+    all: Permutation,
+    rest: Permutation,
+}
+
+impl Epoch<'_> {
+    #[inline]
+    fn site(&self, at: u32) -> u32 {
+        let Epochs { n_first, order, .. } = self.table;
+        let j = self.all.at(at);
+        let place = if j < *n_first { j } else { n_first + self.rest.at(j - n_first) };
+        order.get(place as usize).copied().unwrap_or(place)
+    }
 }
 
 impl DrawTable {
@@ -51,6 +139,59 @@ impl DrawTable {
     /// [`SamplingError::NoSites`] for 0, [`SamplingError::TooManySites`] from 2^32 on.
     pub fn uniform(n_sites: usize) -> Result<Self, SamplingError> {
         Ok(DrawTable { n_sites: checked_count(n_sites)?, law: Law::Uniform })
+    }
+
+    /// A table that draws each of `n_sites` sites once an epoch.
+    ///
+    /// # Errors
+    /// [`SamplingError::NoSites`] for 0, [`SamplingError::TooManySites`] from 2^32 on.
+    pub fn once(n_sites: usize) -> Result<Self, SamplingError> {
+        let n = checked_count(n_sites)?;
+        let draws_per_step = u64::from(n);
+        let epochs = Epochs { n_first: n, n_rest: 0, n_taken: 0, order: vec![], draws_per_step };
+        Ok(DrawTable { n_sites: n, law: Law::Epochs(epochs) })
+    }
+
+    /// A table that draws, in an epoch, each site of which `first` says so once, and `n_taken` of the others (all of
+    /// them where there are fewer).
+    ///
+    /// # Errors
+    /// [`SamplingError::NoSites`] for none, [`SamplingError::TooManySites`] from 2^32 on, [`SamplingError::NoWeight`]
+    /// where an epoch would have no draws.
+    pub fn once_with_share(first: &[bool], n_taken: usize) -> Result<Self, SamplingError> {
+        let n = checked_count(first.len())?;
+        let sites_where = |wanted: bool| (0..n).filter(move |&site| first[site as usize] == wanted);
+        let mut order: Vec<u32> = sites_where(true).collect();
+        let n_first = order.len() as u32;
+        let n_rest = n - n_first;
+        let n_taken = u32::try_from(n_taken).unwrap_or(u32::MAX).min(n_rest);
+        if n_first == 0 && n_taken == 0 {
+            return Err(SamplingError::NoWeight);
+        }
+        if n_taken == n_rest {
+            return DrawTable::once(first.len());
+        }
+        order.extend(sites_where(false));
+        let draws_per_step = u64::from(n_first + n_taken);
+        let epochs = Epochs { n_first, n_rest, n_taken, order, draws_per_step };
+        Ok(DrawTable { n_sites: n, law: Law::Epochs(epochs) })
+    }
+
+    /// The table for steps of `n` draws: without replacement, an epoch then goes on from one step to the next. With
+    /// replacement nothing changes.
+    pub fn with_draws_per_step(mut self, n: u64) -> Self {
+        if let Law::Epochs(epochs) = &mut self.law {
+            epochs.draws_per_step = n;
+        }
+        self
+    }
+
+    /// Draws of an epoch; none for a table that draws with replacement.
+    pub fn epoch_len(&self) -> Option<u64> {
+        match &self.law {
+            Law::Epochs(epochs) => Some(epochs.len().into()),
+            _ => None,
+        }
     }
 
     /// A table whose sites have probabilities proportional to `weights` (any unit, one a site).
@@ -103,7 +244,14 @@ impl DrawTable {
     /// The site of draw `i` of `step`: a pure function of its arguments, always below [`DrawTable::n_sites`].
     #[inline]
     pub fn draw(&self, seed: u64, step: u64, i: u64) -> u32 {
-        self.site(rng::bits(seed, step, i))
+        match &self.law {
+            Law::Uniform => column_of(self.n_sites, rng::bits(seed, step, i)).0,
+            Law::Alias { cells, .. } => pick(cells, self.n_sites, rng::bits(seed, step, i)),
+            Law::Epochs(epochs) => {
+                let (number, at) = epochs.locate(step, i);
+                epochs.epoch(seed, number).site(at)
+            }
+        }
     }
 
     /// The draws `first_i`, `first_i + 1`, ... of `step`, one for every entry of `out`; the same sites as
@@ -112,11 +260,13 @@ impl DrawTable {
         match &self.law {
             Law::Uniform => self.fill(seed, step, first_i, out, |n, r| column_of(n, r).0),
             Law::Alias { cells, .. } => self.fill(seed, step, first_i, out, |n, r| pick(cells, n, r)),
+            Law::Epochs(epochs) => epochs.draw_into(seed, step, first_i, out),
         }
     }
 
     /// The exact probability of `site`, as the generator's bits realise it: the number of 64-bit values that
-    /// lead to it, over 2^64, rounded once to a double. 0 for a site that the table does not have.
+    /// lead to it, over 2^64, rounded once to a double. Without replacement: the share of an epoch's draws that go to
+    /// it on average. 0 for a site that the table does not have.
     pub fn probability(&self, site: u32) -> f64 {
         if site >= self.n_sites {
             return 0.0;
@@ -128,6 +278,7 @@ impl DrawTable {
                 (start(site + 1) - start(site)) as f64 / TWO_POW_64
             }
             Law::Alias { probabilities, .. } => probabilities[site as usize],
+            Law::Epochs(epochs) => epochs.probability(site),
         }
     }
 
@@ -140,6 +291,9 @@ impl DrawTable {
             Law::Uniform if site < self.n_sites => 1.0,
             Law::Uniform => 0.0,
             Law::Alias { inverse_weights, .. } => inverse_weights.get(site as usize).copied().unwrap_or(0.0),
+            Law::Epochs(_) if site >= self.n_sites => 0.0,
+            Law::Epochs(epochs) if epochs.n_taken == 0 && !epochs.is_first(site) => 0.0,
+            Law::Epochs(epochs) => (1.0 / (f64::from(self.n_sites) * epochs.probability(site))) as f32,
         }
     }
 
@@ -148,34 +302,31 @@ impl DrawTable {
         self.n_sites as usize
     }
 
-    /// Whether all sites have the same probability, so that there is no table and every
-    /// [`DrawTable::inverse_weight`] is 1.
+    /// Whether all sites have the same probability, so that every [`DrawTable::inverse_weight`] is 1.
     pub fn is_uniform(&self) -> bool {
-        matches!(self.law, Law::Uniform)
+        match &self.law {
+            Law::Uniform => true,
+            Law::Alias { .. } => false,
+            Law::Epochs(epochs) => epochs.order.is_empty() || epochs.n_first == 0,
+        }
     }
 
     /// The columns, for a device that draws by itself: the alias site in the upper 32 bits, the threshold in
-    /// the lower ones (see the definition above), n of them. None for a uniform table.
+    /// the lower ones (see the definition above), n of them. None for a uniform table, and for one that draws without
+    /// replacement (where [`DrawTable::epoch_len`] is some): its draws are best made on the host.
     pub fn cells(&self) -> Option<&[u64]> {
         match &self.law {
-            Law::Uniform => None,
             Law::Alias { cells, .. } => Some(cells),
+            Law::Uniform | Law::Epochs(_) => None,
         }
     }
 
-    /// The factors of [`DrawTable::inverse_weight`] for all sites, n of them. None for a uniform table.
+    /// The factors of [`DrawTable::inverse_weight`] for all sites, n of them. None where there are no
+    /// [`DrawTable::cells`].
     pub fn inverse_weights(&self) -> Option<&[f32]> {
         match &self.law {
-            Law::Uniform => None,
             Law::Alias { inverse_weights, .. } => Some(inverse_weights),
-        }
-    }
-
-    #[inline]
-    fn site(&self, r: u64) -> u32 {
-        match &self.law {
-            Law::Uniform => column_of(self.n_sites, r).0,
-            Law::Alias { cells, .. } => pick(cells, self.n_sites, r),
+            Law::Uniform | Law::Epochs(_) => None,
         }
     }
 
@@ -357,6 +508,14 @@ mod tests {
         DrawTable::from_weights(weights).unwrap()
     }
 
+    /// The site that the bits `r` lead to, with replacement.
+    fn site_of(table: &DrawTable, r: u64) -> u32 {
+        match &table.law {
+            Law::Alias { cells, .. } => pick(cells, table.n_sites, r),
+            _ => column_of(table.n_sites, r).0,
+        }
+    }
+
     #[test]
     fn shares_fill_the_columns_exactly() {
         for n in [2, 3, 5, 64, 1000, 54_321] {
@@ -398,12 +557,12 @@ mod tests {
             let mut start = 0u128;
             while start < 1 << 64 {
                 let column = column_of(n as u32, start as u64).0;
-                let site = table.site(start as u64);
+                let site = site_of(&table, start as u64);
                 let (mut inside, mut outside) = (start, 1 << 64);
                 while outside - inside > 1 {
                     let middle = (inside + outside) / 2;
                     let r = middle as u64;
-                    if column_of(n as u32, r).0 == column && table.site(r) == site {
+                    if column_of(n as u32, r).0 == column && site_of(&table, r) == site {
                         inside = middle;
                     } else {
                         outside = middle;

@@ -15,3 +15,17 @@ impl Sampler for Uniform {
         DrawTable::uniform(sites.n_sites()?)
     }
 }
+
+/// Draws without replacement: every site once an epoch, each epoch in an order of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UniformOnce;
+
+impl Sampler for UniformOnce {
+    fn name(&self) -> &'static str {
+        "uniform-once"
+    }
+
+    fn plan(&self, sites: &Sites<'_>) -> Result<DrawTable, SamplingError> {
+        DrawTable::once(sites.n_sites()?)
+    }
+}

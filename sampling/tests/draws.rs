@@ -1,9 +1,26 @@
 //! Draws are pure, stable for ever, and defined for every event that has a site.
 
-use inrfit_sampling::{Balanced, DrawTable, Importance, Sampler, SamplerKind, SamplingError, Sites, Uniform};
+use inrfit_sampling::{
+    Balanced, DrawTable, Entropy, Importance, Residual, Sampler, SamplerKind, SamplingError, Sites, Sparse,
+    Uniform, UniformOnce,
+};
 
-fn samplers() -> [Box<dyn Sampler>; 3] {
-    [Box::new(Uniform), Box::new(Importance::default()), Box::new(Balanced::default())]
+fn samplers() -> [Box<dyn Sampler>; 7] {
+    [
+        Box::new(Uniform),
+        Box::new(Importance::default()),
+        Box::new(Balanced::default()),
+        Box::new(UniformOnce),
+        Box::new(Sparse::default()),
+        Box::new(Entropy::default()),
+        Box::new(Residual::default()),
+    ]
+}
+
+/// Every seventh site occupied.
+fn sparse_table() -> DrawTable {
+    let occupied: Vec<bool> = (0..1000).map(|site| site % 7 == 0).collect();
+    Sparse::default().plan(&Sites { magnitude: &[0.5; 1000], occupied: &occupied }).unwrap()
 }
 
 /// A table with every kind of weight; whole numbers, so that the golden draws can be checked by hand.
@@ -14,7 +31,8 @@ fn fixed_table() -> DrawTable {
 
 #[test]
 fn draws_do_not_depend_on_order_or_batching() {
-    for table in [fixed_table(), DrawTable::uniform(1000).unwrap()] {
+    let once = DrawTable::once(13).unwrap().with_draws_per_step(100);
+    for table in [fixed_table(), DrawTable::uniform(1000).unwrap(), once, sparse_table()] {
         for (seed, step, first) in [(1, 2, 0), (1, 2, 1), (u64::MAX, u64::MAX, 7), (0, 0, u64::MAX - 10)] {
             for len in [0, 1, 2, 7, 8, 9, 15, 16, 17, 100] {
                 let mut batch = vec![u32::MAX; len];
@@ -119,10 +137,113 @@ fn events_without_meaning_are_refused() {
     }
     for value in [f32::NAN, f32::INFINITY, -0.5] {
         let sites = Sites { magnitude: &[0.0, value], occupied: &[false, true] };
-        let error = Importance::default().plan(&sites).unwrap_err();
-        assert!(matches!(error, SamplingError::BadWeight { site: 1, .. }));
-        assert!(error.to_string().contains("site 1"));
+        let by_magnitude: [Box<dyn Sampler>; 3] =
+            [Box::new(Importance::default()), Box::new(Entropy::default()), Box::new(Residual::default())];
+        for sampler in by_magnitude {
+            let error = sampler.plan(&sites).unwrap_err();
+            assert!(matches!(error, SamplingError::BadWeight { site: 1, .. }), "{}", sampler.name());
+            assert!(error.to_string().contains("site 1"));
+        }
     }
+    let empty = Sites { magnitude: &[0.0; 20], occupied: &[false; 20] };
+    assert_eq!(Sparse::new(0.0).unwrap().plan(&empty), Err(SamplingError::NoWeight));
+    let count = SamplingError::ErrorCount { n_errors: 3, n_sites: 20 };
+    assert_eq!(Residual::default().refresh(&empty, &[1.0; 3]), Err(count));
     assert!(Importance::new(f64::INFINITY).is_err());
     assert!("importance:-0.5".parse::<SamplerKind>().is_err());
+}
+
+#[test]
+fn an_epoch_has_every_site_once() {
+    // 97 sites in steps of 10: an epoch ends within a step.
+    let table = UniformOnce.plan(&Sites { magnitude: &[0.0; 97], occupied: &[false; 97] }).unwrap();
+    let table = table.with_draws_per_step(10);
+    assert_eq!((table.epoch_len(), table.is_uniform()), (Some(97), true));
+    let draws: Vec<u32> = (0..97)
+        .flat_map(|step| (0..10).map(move |i| (step, i)))
+        .map(|(step, i)| table.draw(5, step, i))
+        .collect();
+    let (mut epochs, mut orders) = (draws.chunks_exact(97), std::collections::BTreeSet::new());
+    for epoch in epochs.by_ref() {
+        let mut sorted = epoch.to_vec();
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..97));
+        orders.insert(epoch.to_vec());
+    }
+    assert_eq!(orders.len(), 10, "every epoch has its own order");
+    // A step of the plain plan is an epoch.
+    let plain = DrawTable::once(97).unwrap();
+    assert!((0..97).all(|i| plain.draw(5, 3, i) == draws[3 * 97 + i as usize]));
+    assert_eq!((plain.probability(96), plain.probability(97)), (1.0 / 97.0, 0.0));
+    assert_eq!((plain.inverse_weight(96), plain.inverse_weight(97)), (1.0, 0.0));
+}
+
+#[test]
+fn a_sparse_epoch_has_all_occupied_sites_and_a_share_of_the_rest() {
+    let table = sparse_table();
+    // 143 occupied sites, and a tenth of 857 others, rounded up.
+    let len = 143 + 86;
+    assert_eq!(table.epoch_len(), Some(len));
+    let (mut counts, n_epochs) = (vec![0u32; 1000], 2000);
+    for step in 0..n_epochs {
+        let mut epoch = vec![0; len as usize];
+        table.draw_into(1, step, 0, &mut epoch);
+        epoch.iter().for_each(|&site| counts[site as usize] += 1);
+        epoch.sort_unstable();
+        epoch.dedup();
+        assert_eq!(epoch.len() as u64, len, "no site comes twice");
+        assert_eq!(epoch.iter().filter(|&&site| site % 7 == 0).count(), 143);
+    }
+    // An empty site is in an epoch with probability 86 / 857: six standard deviations.
+    let share: f64 = 86.0 / 857.0;
+    let (mean, deviation) = (share * 2000.0, (2000.0 * share * (1.0 - share)).sqrt());
+    for (site, &count) in counts.iter().enumerate().filter(|(site, _)| site % 7 != 0) {
+        assert!((f64::from(count) - mean).abs() < 6.0 * deviation, "site {site}: {count}");
+    }
+    assert_eq!((table.probability(0), table.probability(1)), (1.0 / 229.0, share / 229.0));
+    let sum: f64 = (0..1000).map(|site| table.probability(site)).sum();
+    assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+    assert_eq!(table.inverse_weight(7), 0.229);
+    assert_eq!(table.inverse_weight(8), (229.0 / (1000.0 * share)) as f32);
+    assert_eq!(table.inverse_weight(1000), 0.0);
+    // Shares of nothing and of everything.
+    let occupied = [true, false, true];
+    let plan = |share| {
+        let sites = Sites { magnitude: &[1.0; 3], occupied: &occupied };
+        Sparse::new(share).unwrap().plan(&sites).unwrap()
+    };
+    assert_eq!((plan(0.0).epoch_len(), plan(0.0).inverse_weight(1)), (Some(2), 0.0));
+    assert_eq!(plan(1.0), DrawTable::once(3).unwrap());
+}
+
+#[test]
+fn golden_epochs_never_change() {
+    let table = sparse_table().with_draws_per_step(50);
+    let draws: Vec<u32> = (0..8).map(|i| table.draw(20_241_201, 754, i)).collect();
+    assert_eq!(draws, [327, 210, 147, 560, 427, 959, 32, 169]);
+}
+
+#[test]
+fn residual_draws_follow_the_errors() {
+    let sites = Sites { magnitude: &[0.0, 3.0, 0.0, 1.0], occupied: &[false, true, false, true] };
+    let sampler = Residual::new(0.2).unwrap();
+    let p = |table: DrawTable| [0, 1, 2, 3].map(|site| (table.probability(site) * 1e6).round() / 1e6);
+    assert_eq!(p(sampler.plan(&sites).unwrap()), [0.05, 0.65, 0.05, 0.25]);
+    let errors = [0.0, 0.5, 1.5, 0.0];
+    assert_eq!(p(sampler.refresh(&sites, &errors).unwrap().unwrap()), [0.05, 0.25, 0.65, 0.05]);
+    assert!(sampler.refresh(&sites, &[0.0; 4]).unwrap().unwrap().is_uniform());
+    assert_eq!(Balanced::default().refresh(&sites, &errors), Ok(None));
+    let refreshed = ["residual", "balanced"].map(|name| name.parse::<SamplerKind>().unwrap().is_refreshed());
+    assert_eq!(refreshed, [true, false]);
+}
+
+#[test]
+fn entropy_draws_bins_alike() {
+    // Four bins of width 1: three sites, none, one, two (the largest magnitude belongs to the last).
+    let magnitude = [0.0, 0.5, 0.0, 2.5, 3.5, 4.0];
+    let sites = Sites { magnitude: &magnitude, occupied: &magnitude.map(|m| m > 0.0) };
+    let table = Entropy::new(4).unwrap().plan(&sites).unwrap();
+    for (site, p) in [(0, 9), (1, 9), (2, 9), (3, 3), (4, 6), (5, 6)] {
+        assert!((table.probability(site) - 1.0 / f64::from(p)).abs() < 1e-9, "{site}");
+    }
 }

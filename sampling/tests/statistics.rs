@@ -1,7 +1,7 @@
 //! The draws follow the probabilities, and the probabilities correct the estimator.
 
 use inrfit_sampling::rng::Stream;
-use inrfit_sampling::{Balanced, DrawTable, Importance, Sampler, Sites, Uniform};
+use inrfit_sampling::{Balanced, DrawTable, Entropy, Importance, Residual, Sampler, Sites, Uniform};
 
 const N_SITES: usize = 3000;
 
@@ -22,6 +22,8 @@ fn samplers() -> Vec<Box<dyn Sampler>> {
         Box::new(Balanced::default()),
         Box::new(Balanced::new(0.9).unwrap()),
         Box::new(Balanced::new(1.0).unwrap()),
+        Box::new(Entropy::default()),
+        Box::new(Residual::default()),
     ]
 }
 

@@ -97,7 +97,7 @@ pub struct FitArgs {
     /// Family of the network: siren [default: siren]
     #[arg(long, value_name = "NAME", value_parser = one_of::<ModelKind>(ModelKind::NAMES), hide_possible_values = true)]
     model: Option<ModelKind>,
-    /// Units of a hidden layer [default: as many as the fullest tile is worth; masked: 12 at most, and 8/3 and 2/3 as
+    /// Units of a hidden layer [default: as many as the fullest tile is worth; masked: 14 at most, and 8/3 and 2/3 as
     /// many in the layers that read coordinates and occupancy]
     #[arg(long, value_name = "N")]
     hidden: Option<NonZeroUsize>,
@@ -107,9 +107,12 @@ pub struct FitArgs {
     /// Outputs: 1 = the value, 2 = occupancy and value [default: 2; masked: 1, no choice]
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     heads: Option<u8>,
-    /// Voxels a step trains on: uniform, importance[:epsilon] (0.1), balanced[:share of occupied ones] (0.5), all drawn
-    /// with replacement, or full = all of them, whatever --batch says; in mode masked there are no others than occupied
-    /// ones [default: balanced:0.3; masked: uniform]
+    /// Voxels a step trains on. Drawn with replacement: uniform, importance[:epsilon] (0.1) = by magnitude,
+    /// balanced[:share of occupied ones] (0.5), entropy[:bins] (10) = bins of magnitude alike, residual[:uniform share]
+    /// (0.9) = by the current error, measured at each of about 18 checkpoints. Without replacement: uniform-once =
+    /// every voxel once an epoch, sparse[:share] (0.1) = an epoch of all occupied voxels and a share of the empty ones.
+    /// Or full = all of them, whatever --batch says. Beside an exact occupancy there are no others than occupied ones
+    /// [default: balanced:0.3; masked: uniform]
     #[arg(long, value_name = "NAME")]
     sampler: Option<Sampling>,
     /// Weight each drawn voxel by its inverse probability, so that the loss is that of all voxels

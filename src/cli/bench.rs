@@ -12,7 +12,7 @@ use clap::Args;
 use inrfit::codec::{Codec, InrCodec};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::io::read_event;
-use inrfit::metrics::{Metrics, default_peak};
+use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
 use inrfit_figures::{Record, Summary, record, summarise};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -124,7 +124,13 @@ fn measure(codec: &InrCodec, input: &Path, talk: Talk, row: &mut Record) -> Resu
     if decoded != compressed.decoded {
         return Err(Error::corrupt(format!("{named}: decoding twice gave different samples")));
     }
-    let m = Metrics::compare(&event, &decoded, default_peak(&event)).map_err(|e| e.context(&named))?;
+    let peak = default_peak(&event);
+    let m = Metrics::compare(&event, &decoded, peak).map_err(|e| e.context(&named))?;
+    let physics = Physics::compare(&event, &decoded, peak, &Clustering::of(&event, peak))
+        .map_err(|e| e.context(&named))?
+        .all;
+    let share = |n: u64| (physics.n_clusters > 0).then(|| n as f64 / physics.n_clusters as f64);
+    let deviation = |spread: Option<Spread>| spread.map(|s| s.deviation);
     let (raw, bytes) = (event.raw_bytes(), compressed.bytes.len());
     *row = Record {
         device: compressed.report.device,
@@ -141,6 +147,14 @@ fn measure(codec: &InrCodec, input: &Path, talk: Talk, row: &mut Record) -> Resu
         max_error: Some(m.max_error),
         max_log_error: Some(m.max_log_error),
         occupancy: Some(m.occupancy),
+        n_clusters: Some(physics.n_clusters),
+        clusters_lost: share(physics.n_lost),
+        clusters_fake: share(physics.n_fake),
+        charge_bias: physics.charge.map(|s| s.mean),
+        charge_spread: deviation(physics.charge),
+        residual_axis0: deviation(physics.residual_axis0),
+        residual_axis1: deviation(physics.residual_axis1),
+        pad_ratio_spread: deviation(physics.pad_ratio),
         n_weights: Some(compressed.report.n_weights),
         decode_seconds: seconds.decode,
         ..row.clone()

@@ -4,7 +4,7 @@ use super::args::{Talk, Threads};
 use super::decompress::{Decoding, Memory};
 use super::files::{Content, content};
 use super::input::{InputArgs, name_of};
-use super::output::Out;
+use super::output::{Out, digits, table};
 use super::progress::interrupted;
 use super::report::{Report, Stages};
 use super::{Exit, complain};
@@ -13,7 +13,7 @@ use inrfit::container::PackReader;
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::Event;
 use inrfit::io::{Events, InputSettings, ReadSeek};
-use inrfit::metrics::{Metrics, default_peak};
+use inrfit::metrics::{Clustering, Metrics, Physics, PhysicsFigures, Spread, default_peak};
 use std::path::{Path, PathBuf};
 
 /// Compare decoded events, or compressed ones, with their originals
@@ -22,6 +22,13 @@ use std::path::{Path, PathBuf};
 /// events of stacks, archives and packs are compared one by one. log-MAE and log-MSE are of log2(ADC + 1), precision
 /// and recall of "the voxel is not zero", PSNR = 10 log10(peak^2 / MSE) in dB. Prints the keys of `compress --json`;
 /// what does not apply is null.
+///
+/// A table tells what became of clusters, in all and by bins of amplitude and of local occupancy: connected voxels above
+/// the pedestal on the first two axes (azimuth and z of a wedge) at one index of the third (layer), split at valleys
+/// between peaks. `lost` and `fake`: clusters of the original without a match, and of the decoded event, as shares of
+/// the original's; `charge`: mean of decoded / original - 1; `axis 0`, `axis 1`: deviation of the centroids'
+/// residuals, in bins; `pads`: deviation of log2 of the ratio between neighbours on the first axis; `kept`: saturated
+/// voxels decoded so. Medians, widths and counts are in `physics` of --json; docs/metrics.md defines them all.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  inrfit eval event.npy event.npy.inrfit\n  inrfit eval event.npy decoded.npy --json\n  \
@@ -36,6 +43,14 @@ pub struct Eval {
     /// 10-bit counts]
     #[arg(long, value_name = "ADC", value_parser = positive)]
     peak: Option<f64>,
+    /// What a sample without charge reads, in ADC [default: the smallest occupied magnitude of the original less 1, 0
+    /// for samples that are no whole numbers]
+    #[arg(long, value_name = "ADC", value_parser = not_negative)]
+    pedestal: Option<f64>,
+    /// How far the peak of a cluster rises above the pedestal, and above the valley to a higher one, in ADC [default:
+    /// 1 % of full scale]
+    #[arg(long, value_name = "ADC", value_parser = not_negative)]
+    prominence: Option<f64>,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -51,6 +66,13 @@ fn positive(text: &str) -> Result<f64> {
         .ok()
         .filter(|p: &f64| p.is_finite() && *p > 0.0)
         .ok_or_else(|| Error::argument("not a positive number"))
+}
+
+fn not_negative(text: &str) -> Result<f64> {
+    text.parse()
+        .ok()
+        .filter(|p: &f64| p.is_finite() && *p >= 0.0)
+        .ok_or_else(|| Error::argument("neither 0 nor a positive number"))
 }
 
 /// Runs the command.
@@ -72,7 +94,10 @@ pub fn run(args: &Eval, out: &mut Out) -> Result<Exit> {
             n_events += 1;
             match event {
                 Ok(report) if args.talk.json => out.line(&report.to_json()?),
-                Ok(report) if args.talk.is_human() => out.line(&report.to_line()),
+                Ok(report) if args.talk.is_human() => {
+                    out.line(&report.to_line())?;
+                    report.physics().map_or_else(Vec::new, lines).iter().try_for_each(|line| out.line(line))
+                }
                 Ok(_) => Ok(()),
                 Err(error) => {
                     complain(&error);
@@ -160,7 +185,14 @@ fn compare(args: &Eval, name: &str, original: &Event, other: Other) -> Result<Re
     };
     let peak = args.peak.unwrap_or_else(|| default_peak(original));
     let metrics = Metrics::compare(original, &other.event, peak).map_err(|e| e.context(&other.name))?;
-    Ok(report.with_metrics(&metrics))
+    let default = Clustering::of(original, peak);
+    let clustering = Clustering {
+        pedestal: args.pedestal.unwrap_or(default.pedestal),
+        prominence: args.prominence.unwrap_or(default.prominence),
+    };
+    let physics =
+        Physics::compare(original, &other.event, peak, &clustering).map_err(|e| e.context(&other.name))?;
+    Ok(report.with_metrics(&metrics).with_physics(physics))
 }
 
 /// The events that are compared, one by one.
@@ -211,4 +243,56 @@ fn unpack(args: &Eval, name: String, bytes: Vec<u8>) -> Result<Other> {
     };
     let (event, seconds) = how.decode_whole(&name, &bytes)?;
     Ok(Other { name, event, file: Some((bytes, seconds)) })
+}
+
+/// The table of clusters; bins without anything in them are left out.
+fn lines(physics: &Physics) -> Vec<String> {
+    let Clustering { pedestal, prominence } = physics.clustering;
+    let mut rows = vec![row("all".to_owned(), &physics.all)];
+    for (what, bins) in [("ADC", &physics.by_amplitude), ("occupancy", &physics.by_occupancy)] {
+        for bin in bins.iter().filter(|bin| bin.figures != PhysicsFigures::default()) {
+            let name = match bin.to {
+                Some(to) => format!("{what} {} to {}", short(bin.from), short(to)),
+                None => format!("{what} from {}", short(bin.from)),
+            };
+            rows.push(row(name, &bin.figures));
+        }
+    }
+    let header = ["clusters", "n", "lost", "fake", "charge", "deviation", "axis 0", "axis 1", "pads", "kept"];
+    let mut lines = vec![format!(
+        "clusters of signals above {} ADC, peaks of at least {} ADC:",
+        short(pedestal),
+        short(prominence)
+    )];
+    lines.extend(table(&header, &rows));
+    lines
+}
+
+fn row(name: String, figures: &PhysicsFigures) -> Vec<String> {
+    let of = |spread: &Option<Spread>, part: fn(&Spread) -> f64| {
+        spread.as_ref().map_or_else(|| "-".to_owned(), |s| digits(part(s)))
+    };
+    let share = |part: u64, whole: u64| match whole {
+        0 => "-".to_owned(),
+        whole => format!("{:.1} %", 100.0 * part as f64 / whole as f64),
+    };
+    let PhysicsFigures { n_clusters, n_lost, n_fake, n_saturated, n_saturated_kept, .. } = *figures;
+    vec![
+        name,
+        n_clusters.to_string(),
+        share(n_lost, n_clusters),
+        share(n_fake, n_clusters),
+        of(&figures.charge, |s| s.mean),
+        of(&figures.charge, |s| s.deviation),
+        of(&figures.residual_axis0, |s| s.deviation),
+        of(&figures.residual_axis1, |s| s.deviation),
+        of(&figures.pad_ratio, |s| s.deviation),
+        share(n_saturated_kept, n_saturated),
+    ]
+}
+
+/// A number as an edge of a bin.
+fn short(v: f64) -> String {
+    let rounded = format!("{v:.2}");
+    rounded.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -37,6 +37,8 @@ struct Description {
     input: String,
     version: u8,
     mode: &'static str,
+    /// What no voxel is off by more than, in words.
+    bound: Option<String>,
     shape: [usize; 3],
     dtype: &'static str,
     raw_bytes: u64,
@@ -159,6 +161,7 @@ impl Description {
             input,
             version: inside.version,
             mode: inside.mode(),
+            bound: inside.bound(),
             shape: header.shape,
             dtype: header.dtype.name(),
             raw_bytes,
@@ -204,8 +207,14 @@ impl Description {
                 extents(tiles.counts),
                 extents(tiles.largest)
             ),
-            format!("mode         {}, fitted on {}", self.mode, self.device),
+            match &self.network {
+                Some(_) => format!("mode         {}, fitted on {}", self.mode, self.device),
+                None => format!("mode         {}", self.mode),
+            },
         ];
+        if let Some(bound) = &self.bound {
+            lines.push(format!("error bound  {bound}"));
+        }
         if let Some(n) = &self.network {
             let sees = match n.features {
                 0 => String::new(),
@@ -230,8 +239,8 @@ impl Description {
             });
         }
         lines.push(format!(
-            "bytes        field {}, support {}, raw {}, other {}",
-            layers.field, layers.support, layers.raw, layers.other
+            "bytes        field {}, support {}, residual {}, raw {}, other {}",
+            layers.field, layers.support, layers.residual, layers.raw, layers.other
         ));
         lines.push(String::new());
         let row = |e: &Entry| {

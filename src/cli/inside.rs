@@ -1,8 +1,9 @@
 //! What a compressed file holds, read from its records without decoding them.
 
 use inrfit::codec::Layers;
-use inrfit::container::{Contents, Limits, Record, kind, layer_bytes};
+use inrfit::container::{Contents, Limits, Record, ResidualLayer, kind, layer_bytes};
 use inrfit::error::Result;
+use inrfit::residual::Rule;
 
 /// A reader that only looks refuses nothing for its size.
 pub const NO_LIMITS: Limits =
@@ -19,6 +20,8 @@ pub struct Inside<'a> {
     pub layers: Layers,
     /// Weights of all fields.
     pub n_weights: u64,
+    /// How its values are kept within a bound, where they are: of its first tile that has any.
+    rule: Option<Rule>,
 }
 
 impl<'a> Inside<'a> {
@@ -31,7 +34,7 @@ impl<'a> Inside<'a> {
         let mut layers = Layers { other: bytes.len() as u64, ..Layers::default() };
         let mut n_fields = 0;
         for record in &contents.records {
-            if !matches!(record.kind, kind::FIELD | kind::SUPPORT | kind::RAW) {
+            if !matches!(record.kind, kind::FIELD | kind::SUPPORT | kind::RESIDUAL | kind::RAW) {
                 continue;
             }
             n_fields += u64::from(record.kind == kind::FIELD);
@@ -42,17 +45,36 @@ impl<'a> Inside<'a> {
         let each = contents.network.map_or(0, |network| network.spec.n_weights() as u64);
         // The version is the byte after the magic, which reading has checked.
         let version = bytes.get(8).copied().unwrap_or_default();
-        Ok(Inside { version, layers, n_weights: n_fields * each, contents })
+        let residual = contents.tiles.iter().find_map(|layers| layers.residual);
+        let rule = match residual {
+            Some(record) => Some(ResidualLayer::from_payload(record.payload, record.payload_offset)?.rule),
+            None => None,
+        };
+        Ok(Inside { version, layers, n_weights: n_fields * each, rule, contents })
     }
 
     /// The choice of layers by name; `raw` = none, the samples as they are.
     pub fn mode(&self) -> &'static str {
         let tiles = &self.contents.tiles;
         match self.layers.field {
+            _ if self.rule == Some(Rule::Integer(0)) => "lossless",
+            _ if self.rule.is_some() => "bounded",
             _ if tiles.iter().any(|layers| layers.support.is_some()) => "masked",
             1.. => "field",
             0 => "raw",
         }
+    }
+
+    /// How far any voxel may be off, in words; `None` where nothing is promised.
+    pub fn bound(&self) -> Option<String> {
+        Some(match self.rule? {
+            Rule::Integer(0) => "none, every voxel is as it was".to_owned(),
+            Rule::Integer(bound) => format!("{bound} at every voxel"),
+            Rule::Width(width) => format!("{} at every voxel", (width / 2.0) as f32),
+            Rule::Ratio(ratio) => {
+                format!("{:.6} of log2(1 + sample) at every voxel", (ratio as f64).log2() - 32.0)
+            }
+        })
     }
 
     /// What fitted the fields.
@@ -78,6 +100,7 @@ pub fn record_name(record: &Record<'_>) -> &'static str {
         kind::NETWORK => "network",
         kind::FIELD => "field",
         kind::SUPPORT => "support",
+        kind::RESIDUAL => "residual",
         kind::RAW => "raw",
         kind::INDEX => "index",
         kind::END => "end",

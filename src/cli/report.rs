@@ -5,7 +5,7 @@ use super::output::digits;
 use inrfit::codec::Layers;
 use inrfit::error::{Error, Result};
 use inrfit::event::Event;
-use inrfit::metrics::Metrics;
+use inrfit::metrics::{Metrics, Physics};
 use serde::Serialize;
 use std::path::Path;
 
@@ -51,6 +51,7 @@ pub struct Report {
     layers: Option<Layers>,
     seconds: Option<Stages>,
     device: Option<String>,
+    physics: Option<Physics>,
     /// Voxels at full scale, and how many of them are decoded so: told to people only.
     #[serde(skip)]
     saturated: Option<(u64, u64)>,
@@ -84,6 +85,16 @@ impl Report {
             saturated: Some((m.n_saturated, m.n_saturated_kept)),
             ..self
         }
+    }
+
+    /// With what became of clusters and pads.
+    pub fn with_physics(self, physics: Physics) -> Report {
+        Report { physics: Some(physics), ..self }
+    }
+
+    /// What became of clusters and pads, where that was asked.
+    pub fn physics(&self) -> Option<&Physics> {
+        self.physics.as_ref()
     }
 
     /// With what a compressed file says of itself.

@@ -10,7 +10,7 @@ use crate::domain::Transform;
 use crate::error::{Error, Result};
 use crate::event::{Event, Samples};
 use crate::field::{NetField, calibrate};
-use crate::fit::{FitProgress, FitSettings, Fitted, fit, validation_positions};
+use crate::fit::{FitProgress, FitSettings, Fitted, fit_refreshed, validation_positions};
 use crate::lane::{Level, Scalar};
 use crate::net::Weights;
 use crate::pattern::Support;
@@ -19,7 +19,7 @@ use crate::residual::{self, Bins, Rule};
 use crate::settings::{Optimise, Resolved, Sampling};
 use crate::support::{Coding, Walk};
 use crate::with_samples;
-use inrfit_sampling::{DrawTable, Sites};
+use inrfit_sampling::{DrawTable, SamplingError, Sites};
 use std::time::Instant;
 
 /// One tile as it goes into the file: its records, framed, and what each holds.
@@ -116,6 +116,33 @@ impl TileData {
     fn checked_sites(&self) -> SiteBlock<'_> {
         let axes = [&self.axes[0][..], &self.axes[1], &self.axes[2]];
         SiteBlock { axes, positions: Some(&self.checked_positions), features: &self.checked_features }
+    }
+
+    /// What samplers take for the size of a value: |t| of the paper where the transform keeps zeros at 0, else the
+    /// logarithm above its unit.
+    fn magnitudes(&self, resolved: &Resolved) -> Vec<f32> {
+        match resolved.calibrate || resolved.exact {
+            true => self.truth.clone(),
+            false => self.targets.iter().map(|t| t.abs()).collect(),
+        }
+    }
+
+    /// What is wrong with every site as `weights` decode it: the log error of its sample.
+    fn site_errors(
+        &self,
+        cpu: &Cpu,
+        header: &Header,
+        resolved: &Resolved,
+        weights: &Weights,
+    ) -> Result<Vec<f32>> {
+        let n_heads = resolved.fit.spec.n_heads;
+        let mut heads = vec![0.0; self.truth.len() * n_heads];
+        cpu.evaluate(weights, &self.sites(), &mut heads)?;
+        // Beside an exact support nothing is below the threshold.
+        let threshold = self.calibrate(header, resolved, &heads, None).0;
+        let decoded = log_magnitudes(&resolved.transform, self.decoded(header, resolved, &heads).into_iter());
+        let errors = decoded.iter().zip(&self.truth).zip(heads.chunks_exact(n_heads));
+        Ok(errors.map(|((d, t), h)| if h[0] > threshold { (d - t).abs() } else { *t }).collect())
     }
 
     /// What `heads` decode to if every one of the sites `of` (`None` = all) is occupied.
@@ -321,7 +348,24 @@ impl Shared<'_> {
         };
         let start = Instant::now();
         let set = TrainingSet { sites: data.sites(), targets: &data.targets, occupied: &data.occupied };
-        let table = draw_table(data, resolved)?;
+        let sampler = match resolved.sampling {
+            Sampling::Drawn(kind) => Some((kind, kind.build().map_err(sampling_error)?)),
+            Sampling::Full => None,
+        };
+        let magnitudes = data.magnitudes(resolved);
+        let sites = Sites { magnitude: &magnitudes, occupied: &data.occupied };
+        let in_steps = |table: DrawTable| table.with_draws_per_step(resolved.fit.batch as u64);
+        let table = match &sampler {
+            Some((_, sampler)) => Some(in_steps(sampler.plan(&sites).map_err(sampling_error)?)),
+            None => None,
+        };
+        let mut refresh = |weights: &Weights| match &sampler {
+            Some((kind, sampler)) if kind.is_refreshed() => {
+                let errors = data.site_errors(cpu, header, resolved, weights)?;
+                Ok(sampler.refresh(&sites, &errors).map_err(sampling_error)?.map(in_steps))
+            }
+            _ => Ok(None),
+        };
         let mut heads = vec![0.0; data.checked.len() * resolved.fit.spec.n_heads];
         let mut score = |weights: &Weights| {
             cpu.evaluate(weights, &data.checked_sites(), &mut heads)?;
@@ -340,7 +384,8 @@ impl Shared<'_> {
             time_limit: resolved.fit.time_limit.map(|t| t / told.n_tiles as u32),
             ..resolved.fit
         };
-        let fitted = fit(cpu, set, table.as_ref(), &settings, &mut score, &mut heard)?;
+        let fitted =
+            fit_refreshed(cpu, set, table.as_ref(), &settings, &mut score, &mut heard, &mut refresh)?;
         seconds.fit += start.elapsed().as_secs_f64();
         Ok(fitted)
     }
@@ -383,17 +428,8 @@ fn positions(bins: &Bins, said: &Samples, occupied: &[bool]) -> Vec<i32> {
     occupied.iter().enumerate().map(at).collect()
 }
 
-/// The draws of a fit; `None` where every step sees every site.
-fn draw_table(data: &TileData, resolved: &Resolved) -> Result<Option<DrawTable>> {
-    let Sampling::Drawn(kind) = resolved.sampling else { return Ok(None) };
-    // Importance is |t| of the paper where the transform keeps zeros at 0, else the logarithm above its unit.
-    let magnitude: Vec<f32> = match resolved.calibrate || resolved.exact {
-        true => data.truth.clone(),
-        false => data.targets.iter().map(|t| t.abs()).collect(),
-    };
-    let sites = Sites { magnitude: &magnitude, occupied: &data.occupied };
-    let table = kind.build().and_then(|sampler| sampler.plan(&sites));
-    table.map(Some).map_err(|e| Error::argument(e.to_string()))
+fn sampling_error(error: SamplingError) -> Error {
+    Error::argument(error.to_string())
 }
 
 pub fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField> {

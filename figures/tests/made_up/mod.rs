@@ -63,6 +63,7 @@ pub fn sampling_rows() -> Vec<SamplingRow> {
                 steps,
                 samples: steps * 8192,
                 log_mae,
+                fraction: Some(0.01 * f64::from(1 << k)),
             });
         }
     }

@@ -1,5 +1,11 @@
 //! How far a decoded event is from the original.
 
+pub mod clusters;
+mod physics;
+
+pub use clusters::{Cluster, Clustering, clusters};
+pub use physics::{Physics, PhysicsBin, PhysicsFigures, Spread};
+
 use crate::error::{Error, Result};
 use crate::event::{DType, Event};
 use serde::Serialize;
@@ -44,16 +50,7 @@ impl Metrics {
     /// # Errors
     /// `Argument` where the shapes differ or the peak is not positive.
     pub fn compare(original: &Event, decoded: &Event, peak: f64) -> Result<Metrics> {
-        if original.shape() != decoded.shape() {
-            return Err(Error::argument(format!(
-                "events of shapes {:?} and {:?} cannot be compared voxel by voxel",
-                original.shape(),
-                decoded.shape()
-            )));
-        }
-        if !(peak.is_finite() && peak > 0.0) {
-            return Err(Error::argument(format!("the peak must be positive, not {peak}")));
-        }
+        check(original, decoded, peak)?;
         let n = original.n_voxels();
         let log = |v: f64| v.abs().ln_1p().copysign(v) / std::f64::consts::LN_2;
         let (mut sums, mut max_error, mut max_log_error) = ([0.0f64; 4], 0.0f64, 0.0f64);
@@ -102,6 +99,21 @@ impl Metrics {
             n_saturated_kept,
         })
     }
+}
+
+/// Refuses events of different shapes, and a full scale that is none.
+fn check(original: &Event, decoded: &Event, peak: f64) -> Result<()> {
+    if original.shape() != decoded.shape() {
+        return Err(Error::argument(format!(
+            "events of shapes {:?} and {:?} cannot be compared voxel by voxel",
+            original.shape(),
+            decoded.shape()
+        )));
+    }
+    if !(peak.is_finite() && peak > 0.0) {
+        return Err(Error::argument(format!("the peak must be positive, not {peak}")));
+    }
+    Ok(())
 }
 
 /// Full scale of a readout as far as its samples tell: 1023 for integers that fit ten bits (but 255 for bytes), else
