@@ -25,3 +25,7 @@ bench:
 generalisation:
     cargo build --release
     benches/generalisation.sh
+
+# What takes minutes: more than 10^8 voxels of random events below random bounds, each checked.
+long:
+    cargo test --release --test exact -- --ignored --nocapture

@@ -71,7 +71,9 @@ struct Case {
 impl Case {
     fn event(&self) -> Event {
         let mut random = Random(self.seed | 1);
-        (0..8).for_each(|_| drop(random.next()));
+        for _ in 0..8 {
+            random.next();
+        }
         let n: usize = self.shape.iter().product();
         let mut occupied = vec![matches!(self.places, Places::All); n];
         match self.places {
@@ -131,7 +133,9 @@ impl Case {
                 None | Some(Bound::Exact) => true_value == value,
                 Some(Bound::Absolute(e)) => (true_value - value).abs() <= e,
                 // Two logarithms and their difference are rounded.
-                Some(Bound::Log2(e)) => ((1.0 + true_value) / (1.0 + value)).log2().abs() <= e * (1.0 + 1e-12) + 1e-13,
+                Some(Bound::Log2(e)) => {
+                    ((1.0 + true_value) / (1.0 + value)).log2().abs() <= e * (1.0 + 1e-12) + 1e-13
+                }
             };
             assert!(kept, "voxel {i}: {true_value} became {value}");
         }
@@ -183,7 +187,8 @@ fn cases(most: usize, fullest: f64) -> impl Strategy<Value = Case> {
                 (_, bound) => bound,
             };
             // Tiles of a few voxels are tried, but not by the thousand.
-            let tile = tile.map(|tile: [usize; 3]| std::array::from_fn(|a| tile[a].max(shape[a].div_ceil(3))));
+            let tile =
+                tile.map(|tile: [usize; 3]| std::array::from_fn(|a| tile[a].max(shape[a].div_ceil(3))));
             let mode = if bound.is_none() { Mode::Lossless } else { Mode::Bounded };
             let settings = Settings { mode, bound, effort, tile, ..Settings::default() };
             Case { shape, dtype, places, values, seed, settings }
@@ -192,7 +197,7 @@ fn cases(most: usize, fullest: f64) -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_voxel_keeps_its_bound(case in cases(24, 1.0)) {
@@ -236,10 +241,11 @@ fn noise_is_kept_as_it_is() {
     let mut random = Random(99);
     let noise: Vec<u16> = (0..8000).map(|_| random.next() as u16).collect();
     let lossless = Settings { mode: Mode::Lossless, ..Settings::default() };
-    let made =
-        codec(lossless.clone()).compress(&Event::new([20, 20, 20], Samples::from(noise)).unwrap(), &Silent).unwrap();
+    let made = codec(lossless.clone())
+        .compress(&Event::new([20, 20, 20], Samples::from(noise)).unwrap(), &Silent)
+        .unwrap();
     let layers = made.report.layers;
-    assert!(layers.raw >= 16_000 && layers.support == 0 && layers.residual == 0, "{layers:?}");
+    assert!(layers.raw >= 15_000 && layers.support == 0 && layers.residual == 0, "{layers:?}");
 
     // Too many bins, and bins finer than floats are.
     let event = common::event([8, 9, 10], DType::I32);

@@ -5,12 +5,13 @@
 
 mod common;
 
-use common::{codec, event};
+use common::{codec, event, noisy};
 use inrfit::backend::cpu::Cpu;
 use inrfit::codec::{InrCodec, Silent};
 use inrfit::event::{DType, Event, Samples};
 use inrfit::lane::Level;
-use inrfit::settings::{Bits, Mode, Preset, Settings};
+use inrfit::residual::Bound;
+use inrfit::settings::{Bits, Effort, Mode, Preset, Settings};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,6 +24,13 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
     let one_head = Settings { n_heads: Some(1), n_layers: Some(2), ..bits(Bits::Fixed(6)) };
     let small = Settings { n_layers: Some(1), hidden: Some(20), ..bits(Bits::Fixed(4)) };
     let paper_integers = Settings { bits: Some(Bits::Fixed(6)), ..paper.clone() };
+    let bounded = |bound| Settings { mode: Mode::Bounded, bound: Some(bound), ..Settings::default() };
+    let lossless = Settings { mode: Mode::Lossless, ..Settings::default() };
+    let quick = |settings| Settings { effort: Effort::Fast, ..settings };
+    let masked = Settings { hidden: Some(3), bits: Some(Bits::Fixed(3)), ..Settings::default() };
+    let with_field = Settings { keep_field: true, ..bounded(Bound::Absolute(3.0)) };
+    let with_field = Settings { hidden: Some(3), bits: Some(Bits::Fixed(3)), ..with_field };
+    let in_tiles = Settings { tile: Some([4, 18, 25]), ..bounded(Bound::Log2(0.2)) };
     // (name, event, settings, readable without zstd)
     vec![
         ("two_heads_u16", event([12, 14, 9], DType::U16), bits(Bits::Fixed(5)), true),
@@ -38,6 +46,14 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
             plain,
             true,
         ),
+        ("masked_u16", noisy([16, 18, 9], DType::U16, 1), masked, true),
+        ("lossless_u16", noisy([7, 18, 25], DType::U16, 2), lossless.clone(), true),
+        ("lossless_quick_u8", noisy([9, 13, 25], DType::U8, 3), quick(lossless), true),
+        ("log_bound_tiles_u16", noisy([8, 18, 25], DType::U16, 4), in_tiles, true),
+        ("bound_with_field_u16", noisy([11, 17, 13], DType::U16, 5), with_field, true),
+        ("bound_i16", noisy([11, 17, 13], DType::I16, 6), bounded(Bound::Absolute(8.0)), true),
+        ("bound_f32", noisy([9, 14, 21], DType::F32, 7), bounded(Bound::Absolute(0.004)), true),
+        ("bound_quick_f32", noisy([6, 14, 21], DType::F32, 8), quick(bounded(Bound::Absolute(0.02))), true),
     ]
 }
 
@@ -102,32 +118,14 @@ fn a_decoder_written_from_the_document_agrees() {
         eprintln!("skipped: no python3");
         return;
     }
-    let agrees = |name: &str, file: &Path, samples: &[u8]| {
-        let run = Command::new("python3").arg("-B").arg(&script).arg(file).output().unwrap();
-        assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
-        assert!(run.stdout == samples, "{name}: other samples");
-    };
-    for (name, _, _, no_zstd) in cases() {
-        if no_zstd {
-            agrees(name, &golden(name, "inrfit"), &read(&golden(name, "samples")));
-        }
-    }
-    // And with whatever this program writes beside a support today.
+    // (name, file, its samples): the golden files, and whatever this program writes beside a support today.
     let folder = tempfile::tempdir().unwrap();
+    let mut files: Vec<(String, PathBuf, Vec<u8>)> = cases()
+        .into_iter()
+        .filter(|(.., no_zstd)| *no_zstd)
+        .map(|(name, ..)| (name.to_owned(), golden(name, "inrfit"), read(&golden(name, "samples"))))
+        .collect();
     for (dtype, tile) in [(DType::U16, None), (DType::I16, Some([8, 18, 9])), (DType::F32, None)] {
-        let mut state = 7u32;
-        let mut noise = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            70.0 + f64::from(state >> 22)
-        };
-        let like = event([16, 18, 9], dtype);
-        let mut samples = like.samples().clone();
-        (0..samples.len()).for_each(|i| {
-            if samples.get(i) != 0.0 {
-                samples.set(i, noise())
-            }
-        });
-        let event = Event::new(like.shape(), samples).unwrap();
         let settings = Settings {
             mode: Mode::Masked,
             hidden: Some(2),
@@ -135,10 +133,22 @@ fn a_decoder_written_from_the_document_agrees() {
             bits: Some(Bits::Fixed(3)),
             ..Settings::default()
         };
-        let made = codec(settings).compress(&event, &Silent).unwrap();
+        let made = codec(settings).compress(&noisy([16, 18, 9], dtype, 7), &Silent).unwrap();
         assert!(made.report.layers.field > 0, "{dtype:?}: the file under test must hold a field");
-        let file = folder.path().join("masked.inrfit");
+        let file = folder.path().join(format!("{}.inrfit", dtype.name()));
         std::fs::write(&file, &made.bytes).unwrap();
-        agrees("masked", &file, &made.decoded.samples().to_le_bytes());
+        files.push((format!("masked {}", dtype.name()), file, made.decoded.samples().to_le_bytes()));
+    }
+    // Two at a time: each takes seconds.
+    for pair in files.chunks(2) {
+        std::thread::scope(|scope| {
+            for (name, file, samples) in pair {
+                scope.spawn(|| {
+                    let run = Command::new("python3").arg("-B").arg(&script).arg(file).output().unwrap();
+                    assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+                    assert!(run.stdout == *samples, "{name}: other samples");
+                });
+            }
+        });
     }
 }

@@ -1,4 +1,5 @@
 """Counters and logistic mixing, after section 7 of the format document. Standard library only."""
+from bisect import bisect_left
 from math import exp, floor
 
 from format_decoder_entropy import clamp
@@ -17,11 +18,8 @@ def squash(x):
     return clamp((cdf(x) + 2**13) >> 14, 1, 65535)
 
 
-def stretch_of(i):
-    return next((x for x in range(-2047, 2047) if cdf(x) >= (2 * i + 1) << 17), 2047)
-
-
-STRETCH = [stretch_of(i) for i in range(4096)]
+# The smallest x with cdf(x) >= (2 i + 1) * 2^17, held between -2047 and 2047.
+STRETCH = [clamp(bisect_left(CDF, (2 * i + 1) << 17) - 4095, -2047, 2047) for i in range(4096)]
 
 
 def stretch(p):

@@ -195,6 +195,16 @@ impl<'a> Contents<'a> {
             }
             let n = self.grid.tile(i).n_voxels();
             operations += self.operations(layers, n, n);
+            let memory = state_bytes(layers, self.grid.tile(i).shape);
+            if memory > limits.max_event_bytes.max(ALWAYS_ALLOWED) {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!(
+                        "decoding tile {i} takes up to {memory} bytes; the limit is {} (smaller tiles need less)",
+                        limits.max_event_bytes
+                    ),
+                ));
+            }
         }
         if operations > u128::from(limits.max_operations) {
             return Err(Error::new(
@@ -208,6 +218,21 @@ impl<'a> Contents<'a> {
         let truth = self.tiles.iter().map(TileRecords::span);
         if truth.eq(spans) { Ok(()) } else { Err(bad()) }
     }
+}
+
+/// What the exact layers keep of each voxel of a slice and of the two before, and of the one after.
+const SUPPORT_STATE: u64 = 21;
+const RESIDUAL_STATE: u64 = 48;
+/// Bytes of such state that no limit forbids.
+const ALWAYS_ALLOWED: u64 = 64 << 20;
+
+/// Bytes that decoding the exact layers of a tile of `shape` keeps at the most, whatever the order of its axes.
+fn state_bytes(layers: &TileRecords<'_>, shape: [usize; 3]) -> u64 {
+    let [a, b, c] = shape.map(|n| n as u64 + 16);
+    let slice = (a.saturating_mul(b)).max(a.saturating_mul(c)).max(b.saturating_mul(c));
+    let a_voxel = if layers.support.is_some() { SUPPORT_STATE } else { 0 }
+        + if layers.residual.is_some() { RESIDUAL_STATE } else { 0 };
+    slice.saturating_mul(a_voxel)
 }
 
 /// Payload of the index: for each tile the bytes of its records; the first tile starts right after the index.

@@ -67,3 +67,51 @@ fn code<C: Coder>(
         Coding::Quick => quick::code(coder, walk, occupied, bins, symbols, over),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::DType;
+
+    #[test]
+    fn every_lane_level_gives_the_same_bytes() {
+        let shape = [6, 20, 30];
+        let n: usize = shape.iter().product();
+        let mut state = 9u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        let occupied: Vec<bool> = (0..n).map(|i| i / 5 % 7 == 0 || draw() % 50 == 0).collect();
+        let bins = Bins::new(Rule::Integer(2), DType::U16, (70.0, 900.0)).expect("few bins");
+        let symbols: Vec<u16> = occupied
+            .iter()
+            .map(|o| if *o { (draw() % bins.len() * (draw() % 8) / 8) as u16 } else { 0 })
+            .collect();
+        let field: Vec<i32> =
+            symbols.iter().map(|s| bins.positions[usize::from(*s)] + draw() as i32 % 2000 - 1000).collect();
+        let walk = Walk::choose(shape, &occupied);
+        for field in [None, Some(&field[..])] {
+            let at = |level| {
+                let mut coder = Encoder::new();
+                let symbols = &mut symbols.clone();
+                let values = Values {
+                    coder: &mut coder,
+                    walk,
+                    occupied: &occupied,
+                    bins: &bins,
+                    field,
+                    symbols,
+                    over: |_| false,
+                };
+                dispatch(level, values);
+                coder.finish()
+            };
+            let bytes = at(Level::Scalar);
+            for level in Level::available() {
+                assert!(at(level) == bytes, "{level:?}");
+            }
+            assert_eq!(decode(Coding::Mixed, walk, &occupied, &bins, field, &bytes).unwrap(), symbols);
+        }
+    }
+}

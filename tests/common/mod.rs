@@ -27,6 +27,29 @@ pub fn event(shape: [usize; 3], dtype: DType) -> Event {
     Event::new(shape, samples).expect("a valid event")
 }
 
+/// Events for the exact layers: noise in the places of [`event`], and a few voxels elsewhere.
+pub fn noisy(shape: [usize; 3], dtype: DType, seed: u32) -> Event {
+    let mut state = seed;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 16) / 65_536.0
+    };
+    let places = event(shape, dtype);
+    let mut samples = places.samples().clone();
+    for i in 0..samples.len() {
+        let value = 70.0 + 200.0 * noise() * noise() + 40.0 * noise();
+        let occupied = samples.get(i) != 0.0 || noise() < 0.003;
+        let value = match dtype {
+            DType::F32 => f64::from((value * 1e-3) as f32),
+            DType::U8 => (value.min(255.0)).floor(),
+            DType::I16 if noise() < 0.3 => -value.floor(),
+            _ => value.floor(),
+        };
+        samples.set(i, if occupied { value } else { 0.0 });
+    }
+    Event::new(shape, samples).expect("a valid event")
+}
+
 /// A codec with a short fit of a small network.
 pub fn codec(settings: Settings) -> InrCodec {
     let settings = Settings {
