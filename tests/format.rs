@@ -143,8 +143,9 @@ fn a_decoder_written_from_the_document_agrees() {
     for pair in files.chunks(2) {
         std::thread::scope(|scope| {
             for (name, file, samples) in pair {
-                scope.spawn(|| {
-                    let run = Command::new("python3").arg("-B").arg(&script).arg(file).output().unwrap();
+                let script = &script;
+                scope.spawn(move || {
+                    let run = Command::new("python3").arg("-B").arg(script).arg(file).output().unwrap();
                     assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
                     assert!(run.stdout == *samples, "{name}: other samples");
                 });
