@@ -82,7 +82,7 @@ impl<const N: usize> Contexts<N> {
     }
 }
 
-/// Joins two numbers to one whose high bits depend on all bits of both.
+/// Joins two numbers to one whose high bits depend on the low 35 bits of both.
 #[inline(always)]
 pub fn hash(a: u64, b: u64) -> u64 {
     let x = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_add(0x7F4A_7C15);

@@ -156,13 +156,13 @@ fn contexts_are_told_apart() {
     }
     let n_bytes = encoder.finish().len();
     assert!(n_bytes < 600, "{n_bytes}");
-    // The high bits, by which places are chosen, change with every bit of either number.
+    // The high bits, by which places are chosen, change with each of the low 32 bits of either number.
     let mut places = std::collections::BTreeSet::new();
-    for bit in 0..64 {
+    for bit in 0..32 {
         places.insert(hash(1 << bit, 5) >> 48);
         places.insert(hash(5, 1 << bit) >> 48);
     }
-    assert!(places.len() >= 120, "{} different places of 128", places.len());
+    assert!(places.len() >= 62, "{} different places of 64", places.len());
 }
 
 #[test]
