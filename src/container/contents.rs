@@ -7,9 +7,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;
 use std::ops::Range;
 
-/// What decoding one voxel of these layers counts as, by the time it takes.
-const SUPPORT_OPERATIONS: u128 = 20_000;
-const RESIDUAL_OPERATIONS: u128 = 200_000;
+/// What decoding one voxel of these layers counts as: by the time it takes where a fifth are occupied, and so that
+/// every event within the default limit of bytes is within that of operations.
+const SUPPORT_OPERATIONS: u128 = 4_000;
+const RESIDUAL_OPERATIONS: u128 = 40_000;
 
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
