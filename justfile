@@ -26,6 +26,9 @@ generalisation:
     cargo build --release
     benches/generalisation.sh
 
-# What takes minutes: more than 10^8 voxels of random events below random bounds, each checked.
+# What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; 10,000 random damages
+# of files; ten minutes of fuzzing a target.
 long:
     cargo test --release --test exact -- --ignored --nocapture
+    cargo test --release --test damage -- --ignored --nocapture
+    .ci/fuzz 600
