@@ -20,7 +20,7 @@ impl Random {
     /// Below `n`, which is not 0.
     fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (u128::from(self.0 ^ self.0 >> 29) * n as u128 >> 64) as usize
+        ((u128::from(self.0 ^ (self.0 >> 29)) * n as u128) >> 64) as usize
     }
 
     /// A place and a length of up to `most` within `n` bytes.
