@@ -52,8 +52,8 @@ impl Counter {
     }
 }
 
-/// Sixteen counters side by side: those of up to four decisions in a row after the same context. Entry 0 is not used;
-/// the first decision has entry 1, the next ones 2 e + bit.
+/// Sixteen counters side by side: those of decisions that share a context, such as up to four in a row, of which the
+/// first has entry 1 and the next ones 2 e + bit.
 pub type Block = [Counter; 16];
 
 /// `N` tables of counters, each of 2^n_bits blocks, addressed by hashes. Different contexts may share a block.

@@ -166,7 +166,6 @@ impl Model {
             + far(u + 3 * step);
 
         let place = self.walk.place(run);
-        let h = place as u64;
         let g = gap.min(15) as u64;
         let hashes: [u64; N_CONTEXTS] = [
             pat(c1),
@@ -185,13 +184,12 @@ impl Model {
             ((ra * 8 + left) * 8 + ul) * 8 + ur,
             hash(ra * 32 + ru, (left.min(3) * 4 + ul.min(3)) * 4 + ur.min(3)),
         ];
-        // Four decisions share a block where only the place within the run differs.
-        let (block, entry) = (h >> 4, (h & 15) as usize);
+        // The sixteen places within a run share a block.
         let mut inputs = [0; N_INPUTS];
         let mut places = [0; N_CONTEXTS];
         for q in 0..N_CONTEXTS {
-            places[q] = self.contexts.find(q, hash(hashes[q], block));
-            inputs[q] = self.contexts.counter(places[q], entry).input();
+            places[q] = self.contexts.find(q, hash(hashes[q], 0));
+            inputs[q] = self.contexts.counter(places[q], place).input();
         }
         inputs[N_CONTEXTS] = BIAS;
         let gates = Gates {
@@ -204,8 +202,8 @@ impl Model {
             map: place * 64 + n1.min(7) as usize * 8 + p0.min(7) as usize,
         };
         let bit = self.mixer.code(coder, &inputs, &gates, bit);
-        for place in places {
-            self.contexts.counter(place, entry).update(bit);
+        for block in places {
+            self.contexts.counter(block, place).update(bit);
         }
         bit
     }

@@ -1,5 +1,7 @@
 //! The order in which a tile's exact layers take its voxels.
 
+use std::cmp::Ordering;
+
 /// Axes from slowest to fastest, by the number that stands for them in the stream.
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
@@ -22,9 +24,14 @@ impl Walk {
     /// The walk of a tile of `shape` in the order `order`.
     pub(super) fn new(shape: [usize; 3], order: u8, window: u8) -> Option<Walk> {
         let axes = ORDERS.get(usize::from(order))?;
+        let window = usize::from(window);
+        (window <= MAX_WINDOW).then(|| Walk { window, ..Walk::along(shape, order, axes) })
+    }
+
+    /// The walk along `axes`, which `order` stands for, without windows.
+    fn along(shape: [usize; 3], order: u8, axes: &[usize; 3]) -> Walk {
         let strides = [shape[1] * shape[2], shape[2], 1];
-        let (n, stride) = (axes.map(|a| shape[a]), axes.map(|a| strides[a]));
-        (usize::from(window) <= MAX_WINDOW).then_some(Walk { order, n, stride, window: usize::from(window) })
+        Walk { order, n: axes.map(|a| shape[a]), stride: axes.map(|a| strides[a]), window: 0 }
     }
 
     /// The walk that suits `occupied` (C order): lines along the axis with the fewest changes between occupied and
@@ -41,19 +48,18 @@ impl Walk {
                 .sum();
             if n < 2 { f64::INFINITY } else { changed as f64 / (n - 1) as f64 * n as f64 }
         });
-        let rank = |order: &[usize; 3]| order.map(|a| changes[a]);
-        let order = (0..6u8)
-            .max_by(|a, b| {
-                let (a, b) = (rank(&ORDERS[usize::from(*a)]), rank(&ORDERS[usize::from(*b)]));
-                a.iter()
-                    .zip(b)
-                    .map(|(x, y)| x.total_cmp(&y))
-                    .find(|o| o.is_ne())
-                    .unwrap_or(std::cmp::Ordering::Equal)
-            })
-            .unwrap_or(0);
-        let plain =
-            Walk::new(shape, order, 0).unwrap_or(Walk { order: 0, n: shape, stride: strides, window: 0 });
+        let most_changes_first = |a: &[usize; 3], b: &[usize; 3]| {
+            let by_axis = a.iter().zip(b).map(|(a, b)| changes[*a].total_cmp(&changes[*b]));
+            by_axis.fold(Ordering::Equal, Ordering::then)
+        };
+        let mut best = (0, &ORDERS[0]);
+        for (order, axes) in (0..).zip(&ORDERS) {
+            // The last of equals.
+            if most_changes_first(axes, best.1).is_ge() {
+                best = (order, axes);
+            }
+        }
+        let plain = Walk::along(shape, best.0, best.1);
         let mut lengths = [0usize; MAX_WINDOW + 1];
         for line in plain.lines() {
             let mut run = 0;
@@ -78,7 +84,7 @@ impl Walk {
     }
 
     /// The first voxel of each line, in C order of the tile.
-    pub fn lines(&self) -> impl Iterator<Item = usize> + use<> {
+    fn lines(&self) -> impl Iterator<Item = usize> + use<> {
         let Walk { n, stride, .. } = *self;
         (0..n[0]).flat_map(move |i| (0..n[1]).map(move |j| i * stride[0] + j * stride[1]))
     }
