@@ -37,6 +37,12 @@ impl PackedTile {
         self
     }
 
+    fn and(mut self, more: PackedTile) -> PackedTile {
+        self.records.extend(more.records);
+        self.layers.extend(more.layers);
+        self
+    }
+
     /// Whether it has a layer of type `kind`.
     pub fn has(&self, kind: u8) -> bool {
         self.layers.iter().any(|(k, _)| *k == kind)
@@ -308,11 +314,15 @@ impl Shared<'_> {
         let layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
         let start = Instant::now();
         let said = field_samples(self.cpu, self.header, network, &layer, part.shape(), &occupied)?;
-        let with_field = values(Some(&positions(bins, &said, &occupied)));
-        let field = layer.to_payload(&network.spec)?;
+        let field = PackedTile::default()
+            .with(kind::FIELD, &layer.to_payload(&network.spec)?)
+            .with(kind::RESIDUAL, &values(Some(&positions(bins, &said, &occupied))));
+        // A file with a field needs the network's record too.
+        let n_network = frame(kind::NETWORK, &network.to_payload()?).len();
+        let n_alone = frame(kind::RESIDUAL, &alone).len();
         seconds.pack += start.elapsed().as_secs_f64();
-        Ok(Some(match bounded.keep_field || field.len() + with_field.len() < alone.len() {
-            true => support.with(kind::FIELD, &field).with(kind::RESIDUAL, &with_field),
+        Ok(Some(match bounded.keep_field || field.records.len() + n_network < n_alone {
+            true => support.and(field),
             false => support.with(kind::RESIDUAL, &alone),
         }))
     }
