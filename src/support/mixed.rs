@@ -1,7 +1,7 @@
 //! Occupancy by mixed contexts.
 
-use super::Walk;
 use super::stretch::Stretches;
+use super::{Model, Walk};
 use inrfit_entropy::{Coder, Contexts, Gates, Mixer, Rates, hash};
 
 /// Contexts of a voxel, and with them predictions.
@@ -41,7 +41,7 @@ const CELLS_AROUND: usize = 8;
 const QUIET_GAP: usize = 8;
 
 /// One direction of coding a tile.
-pub(super) struct Model {
+pub(super) struct Mixed {
     walk: Walk,
     contexts: Contexts<N_CONTEXTS>,
     mixer: Mixer<N_INPUTS, 3>,
@@ -50,13 +50,15 @@ pub(super) struct Model {
     cells: Vec<Cell>,
     slices: [usize; 3],
     line_length: usize,
+    /// What the lines around the present one have near each of its voxels.
+    near: Vec<u8>,
 }
 
-impl Model {
-    pub(super) fn new(walk: Walk) -> Model {
+impl Mixed {
+    pub(super) fn new(walk: Walk) -> Mixed {
         let line_length = walk.n[2] + 2 * CELLS_AROUND;
         let slice = (walk.n[1] + 2 * LINES_AROUND) * line_length;
-        Model {
+        Mixed {
             walk,
             contexts: Contexts::new(TABLE_BITS),
             mixer: Mixer::new(&GATES, &[WEIGHT; N_INPUTS], RATES),
@@ -64,71 +66,13 @@ impl Model {
             cells: vec![EMPTY; 3 * slice],
             slices: [0, slice, 2 * slice],
             line_length,
-        }
-    }
-
-    /// Codes the whole tile; `occupied` is read when encoding and written when decoding. `over` tells that it is no
-    /// use to go on.
-    pub(super) fn code<C: Coder>(&mut self, coder: &mut C, occupied: &mut [bool], over: impl Fn(&C) -> bool) {
-        let Walk { n, stride, .. } = self.walk;
-        let mut line = vec![false; n[2]];
-        let mut near = vec![0u8; n[2]];
-        for i in 0..n[0] {
-            for j in 0..n[1] {
-                let first = i * stride[0] + j * stride[1];
-                for (k, v) in line.iter_mut().enumerate() {
-                    *v = occupied[first + k * stride[2]];
-                }
-                self.code_line(coder, i, j, &mut line, &mut near);
-                for (k, v) in line.iter().enumerate() {
-                    occupied[first + k * stride[2]] = *v;
-                }
-                self.finish_line(j, &line);
-            }
-            if over(coder) {
-                return;
-            }
-            self.finish_slice();
+            near: vec![0; walk.n[2]],
         }
     }
 
     /// The cell at the start of line `j` of the slice `back` slices before this one.
     fn line_start(&self, back: usize, j: usize) -> usize {
         self.slices[back] + (j + LINES_AROUND) * self.line_length + CELLS_AROUND
-    }
-
-    #[inline(always)]
-    fn code_line<C: Coder>(&mut self, coder: &mut C, i: usize, j: usize, line: &mut [bool], near: &mut [u8]) {
-        let n = line.len();
-        let step = self.line_length;
-        let (c, u, v) = (self.line_start(0, j), self.line_start(1, j), self.line_start(2, j));
-        near.fill(0);
-        for start in
-            [c - step, c - 2 * step, c - 3 * step].into_iter().chain((0..7).map(|d| u + d * step - 3 * step))
-        {
-            for (near, cell) in near.iter_mut().zip(&self.cells[start..]) {
-                *near |= cell.pattern;
-            }
-        }
-        let edge = 2 * usize::from(i > 0) + usize::from(j > 0);
-        let (mut run, mut gap, mut k) = (0, 31, 0);
-        while k < n {
-            if run == 0 && gap >= QUIET_GAP && near[k] == 0 {
-                let end = k + near[k..].iter().take_while(|x| **x == 0).count();
-                let found = self.stretches.code(coder, &mut line[k..end], edge);
-                k += found;
-                gap += found;
-                if k < end {
-                    line[k] = true;
-                    (run, gap, k) = (1, 0, k + 1);
-                }
-                continue;
-            }
-            let bit = self.code_voxel(coder, [c + k, u + k, v + k], [i, k], run, gap, line[k]);
-            line[k] = bit;
-            (run, gap) = if bit { (run + 1, 0) } else { (0, gap + 1) };
-            k += 1;
-        }
     }
 
     #[inline(always)]
@@ -245,8 +189,43 @@ impl Model {
             cells[at] = cell;
         }
     }
+}
 
-    /// Works out what is known once a slice is complete, and makes it the one before.
+impl Model for Mixed {
+    fn code_line<C: Coder>(&mut self, coder: &mut C, i: usize, j: usize, line: &mut [bool]) {
+        let n = line.len();
+        let step = self.line_length;
+        let (c, u, v) = (self.line_start(0, j), self.line_start(1, j), self.line_start(2, j));
+        self.near.fill(0);
+        for start in
+            [c - step, c - 2 * step, c - 3 * step].into_iter().chain((0..7).map(|d| u + d * step - 3 * step))
+        {
+            for (near, cell) in self.near.iter_mut().zip(&self.cells[start..]) {
+                *near |= cell.pattern;
+            }
+        }
+        let edge = 2 * usize::from(i > 0) + usize::from(j > 0);
+        let (mut run, mut gap, mut k) = (0, 31, 0);
+        while k < n {
+            if run == 0 && gap >= QUIET_GAP && self.near[k] == 0 {
+                let end = k + self.near[k..].iter().take_while(|x| **x == 0).count();
+                let found = self.stretches.code(coder, &mut line[k..end], edge);
+                k += found;
+                gap += found;
+                if k < end {
+                    line[k] = true;
+                    (run, gap, k) = (1, 0, k + 1);
+                }
+                continue;
+            }
+            let bit = self.code_voxel(coder, [c + k, u + k, v + k], [i, k], run, gap, line[k]);
+            line[k] = bit;
+            (run, gap) = if bit { (run + 1, 0) } else { (0, gap + 1) };
+            k += 1;
+        }
+        self.finish_line(j, line);
+    }
+
     fn finish_slice(&mut self) {
         for j in (0..self.walk.n[1]).rev() {
             let start = self.line_start(0, j);

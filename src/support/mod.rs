@@ -24,6 +24,15 @@ pub enum Coding {
     Quick,
 }
 
+/// What learns the occupancy of a tile line by line.
+trait Model {
+    /// Codes line `j` of slice `i`, then learns what it looks like; `line` is read when encoding and written when
+    /// decoding.
+    fn code_line<C: Coder>(&mut self, coder: &mut C, i: usize, j: usize, line: &mut [bool]);
+    /// The slice is complete, and becomes the one before.
+    fn finish_slice(&mut self);
+}
+
 /// Codes the whole tile; `occupied` (C order) is read when encoding and written when decoding. `over` tells that it
 /// is no use to go on.
 fn code<C: Coder>(
@@ -34,8 +43,35 @@ fn code<C: Coder>(
     over: impl Fn(&C) -> bool,
 ) {
     match coding {
-        Coding::Mixed => mixed::Model::new(walk).code(coder, occupied, over),
-        Coding::Quick => quick::Model::new(walk).code(coder, occupied, over),
+        Coding::Mixed => code_by(&mut mixed::Mixed::new(walk), walk, coder, occupied, over),
+        Coding::Quick => code_by(&mut quick::Quick::new(walk), walk, coder, occupied, over),
+    }
+}
+
+fn code_by<C: Coder>(
+    model: &mut impl Model,
+    walk: Walk,
+    coder: &mut C,
+    occupied: &mut [bool],
+    over: impl Fn(&C) -> bool,
+) {
+    let Walk { n, stride, .. } = walk;
+    let mut line = vec![false; n[2]];
+    for i in 0..n[0] {
+        for j in 0..n[1] {
+            let voxels = &mut occupied[i * stride[0] + j * stride[1]..];
+            for (v, voxel) in line.iter_mut().zip(voxels.iter().step_by(stride[2])) {
+                *v = *voxel;
+            }
+            model.code_line(coder, i, j, &mut line);
+            for (v, voxel) in line.iter().zip(voxels.iter_mut().step_by(stride[2])) {
+                *voxel = *v;
+            }
+        }
+        if over(coder) {
+            return;
+        }
+        model.finish_slice();
     }
 }
 

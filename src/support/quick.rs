@@ -1,7 +1,7 @@
 //! Occupancy by one context a voxel.
 
-use super::Walk;
 use super::stretch::Stretches;
+use super::{Model, Walk};
 use inrfit_entropy::{Coder, Counter};
 
 /// Seen from a neighbouring line, a voxel is this far before the start of a window (1 to 6), has none near (13), or
@@ -14,7 +14,7 @@ const LAST_PLACE: usize = 5;
 const BESIDE: usize = 1;
 
 /// One direction of coding a tile.
-pub(super) struct Model {
+pub(super) struct Quick {
     walk: Walk,
     /// By place in the run (4 bits), the lines before in this slice and at the same place of the slice before (5 bits
     /// each), and whether their neighbours there are inside windows (2 bits).
@@ -24,41 +24,19 @@ pub(super) struct Model {
     near: [Vec<u8>; 2],
 }
 
-impl Model {
-    pub(super) fn new(walk: Walk) -> Model {
+impl Quick {
+    pub(super) fn new(walk: Walk) -> Quick {
         let slice = vec![NONE; (walk.n[1] + 2 * BESIDE) * walk.n[2]];
-        Model {
+        Quick {
             walk,
             counters: vec![Counter::NEW; 1 << 16],
             stretches: Stretches::default(),
             near: [slice.clone(), slice],
         }
     }
+}
 
-    /// Codes the whole tile, as [`super::code`] says.
-    pub(super) fn code<C: Coder>(&mut self, coder: &mut C, occupied: &mut [bool], over: impl Fn(&C) -> bool) {
-        let Walk { n, stride, .. } = self.walk;
-        let mut line = vec![false; n[2]];
-        for i in 0..n[0] {
-            for j in 0..n[1] {
-                let first = i * stride[0] + j * stride[1];
-                let voxels = occupied[first..].iter_mut().step_by(stride[2]);
-                for (v, voxel) in line.iter_mut().zip(voxels) {
-                    *v = *voxel;
-                }
-                self.code_line(coder, i, j, &mut line);
-                let voxels = occupied[first..].iter_mut().step_by(stride[2]);
-                for (v, voxel) in line.iter().zip(voxels) {
-                    *voxel = *v;
-                }
-            }
-            if over(coder) {
-                return;
-            }
-            self.near.swap(0, 1);
-        }
-    }
-
+impl Model for Quick {
     fn code_line<C: Coder>(&mut self, coder: &mut C, i: usize, j: usize, line: &mut [bool]) {
         let n = line.len();
         let [here, before] = &mut self.near;
@@ -110,5 +88,9 @@ impl Model {
                 *near = if next == NONE { NONE } else { next - 1 };
             }
         }
+    }
+
+    fn finish_slice(&mut self) {
+        self.near.swap(0, 1);
     }
 }
