@@ -26,9 +26,11 @@ generalisation:
     cargo build --release
     benches/generalisation.sh
 
-# What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; 10,000 random damages
+# What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; errors between voxels;
+# 10,000 random damages
 # of files; ten minutes of fuzzing a target.
 long:
     cargo test --release --test exact -- --ignored --nocapture
+    cargo test --release --test between -- --ignored --nocapture
     cargo test --release --test damage -- --ignored --nocapture
     .ci/fuzz 600

@@ -7,10 +7,10 @@ use super::inside::NO_LIMITS;
 use super::output::{Out, digits, note, table};
 use super::progress::Bar;
 use super::report::json;
-use super::{Exit, complain};
+use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::{Codec, InrCodec};
-use inrfit::error::{Error, ErrorKind, Result};
+use inrfit::error::{Error, Result};
 use inrfit::io::read_event;
 use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
 use inrfit_figures::{Record, Summary, record, summarise};
@@ -81,10 +81,8 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
                 ..machine.clone()
             };
             if let Err(error) = measure(codec, input, args.talk, &mut row) {
-                complain(&error);
                 row.error = Some(error.to_string());
-                failures.push(error.kind());
-                if error.kind() == ErrorKind::Interrupted {
+                if !keep_failure(&error, &mut failures) {
                     break 'runs;
                 }
             }

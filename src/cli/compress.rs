@@ -8,7 +8,7 @@ use super::output::{Out, digits};
 use super::parallel::in_order;
 use super::progress::{Bar, interrupted};
 use super::report::{Report, Stages};
-use super::{Exit, complain};
+use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::InrCodec;
 use inrfit::container::{MAX_NAME, PackWriter, is_name};
@@ -154,11 +154,7 @@ fn run_each(args: &Compress, place: &Place, out: &mut Out) -> Result<Exit> {
                 tell(&done.report, args.talk, out)?;
                 Ok(true)
             }
-            Err(error) => {
-                complain(&error);
-                failures.push(error.kind());
-                Ok(error.kind() != ErrorKind::Interrupted)
-            }
+            Err(error) => Ok(keep_failure(&error, &mut failures)),
         }
     })?;
     Ok(Exit::of_inputs(n_events, &failures))
@@ -182,11 +178,7 @@ fn run_pack(args: &Compress, place: &Place, out: &mut Out) -> Result<Exit> {
                     tell(&done.report, args.talk, out)?;
                     Ok(true)
                 }
-                Err(error) => {
-                    complain(&error);
-                    failures.push(error.kind());
-                    Ok(error.kind() != ErrorKind::Interrupted)
-                }
+                Err(error) => Ok(keep_failure(&error, &mut failures)),
             }
         })?;
         n_packed = pack.n_events();

@@ -7,7 +7,7 @@ use super::input::{InputArgs, name_of};
 use super::output::{Out, digits, table};
 use super::progress::interrupted;
 use super::report::{Report, Stages};
-use super::{Exit, complain};
+use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::container::PackReader;
 use inrfit::error::{Error, ErrorKind, Result};
@@ -100,8 +100,7 @@ pub fn run(args: &Eval, out: &mut Out) -> Result<Exit> {
                 }
                 Ok(_) => Ok(()),
                 Err(error) => {
-                    complain(&error);
-                    failures.push(error.kind());
+                    keep_failure(&error, &mut failures);
                     Ok(())
                 }
             }
@@ -112,8 +111,7 @@ pub fn run(args: &Eval, out: &mut Out) -> Result<Exit> {
             Err(Ended::Run(error)) => return Err(error),
             Err(Ended::Pair(error)) => {
                 n_events += 1;
-                complain(&error);
-                failures.push(error.kind());
+                keep_failure(&error, &mut failures);
             }
         }
         if interrupted() {

@@ -5,7 +5,7 @@ use super::files::{Content, content, is_an_array};
 use super::inside::{Inside, record_bytes, record_name};
 use super::output::{Out, digits, extents, table};
 use super::report::json;
-use super::{Exit, complain};
+use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::Layers;
 use inrfit::container::Record;
@@ -123,8 +123,7 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    complain(&error);
-                    failures.push(error.kind());
+                    keep_failure(&error, &mut failures);
                 }
             }
             Ok(())

@@ -136,6 +136,13 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// Tells of what became of one of several inputs and keeps its kind for the exit code; answers whether to go on.
+fn keep_failure(error: &Error, failures: &mut Vec<ErrorKind>) -> bool {
+    complain(error);
+    failures.push(error.kind());
+    error.kind() != ErrorKind::Interrupted
+}
+
 /// Tells an error, in one line.
 fn complain(error: &Error) {
     output::note(&format!("inrfit: {}", error.to_string().replace('\n', " ")));
