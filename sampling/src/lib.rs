@@ -59,6 +59,7 @@
 //! Draws then depend on each other, but each alone has the probability p(s) over all seeds: the estimator is unbiased
 //! as above, and its variance smaller than the one above.
 
+mod alias;
 mod balanced;
 mod entropy;
 mod error;
