@@ -26,6 +26,16 @@ generalisation:
     cargo build --release
     benches/generalisation.sh
 
+# From lossless to masked on the events of a folder: rows to figures/data/exact.csv, picture to figures/out/exact.svg,
+# beside rivals where a table of them is given (see examples/limit.rs).
+limit wedges rivals="":
+    cargo build --release
+    target/release/inrfit bench {{wedges}}/*.npy -o figures/data/exact.csv --force --settings default hidden=8 \
+        hidden=20 hidden=32 mode=lossless mode=lossless,effort=fast max-log-error=0.02 max-log-error=0.05 \
+        max-log-error=0.1 max-log-error=0.2 max-log-error=0.4 max-log-error=0.8 max-error=1 max-error=2 max-error=5 \
+        max-error=8 max-error=20
+    cargo run --release --example limit -- figures/data/exact.csv figures/out/exact.svg {{rivals}}
+
 # What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; errors between voxels;
 # 10,000 random damages
 # of files; ten minutes of fuzzing a target.
