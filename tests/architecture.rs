@@ -28,10 +28,11 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (
             "codec",
             list(
-                "settings fit field quant support residual pattern container domain metrics tile backend net event lane \
-                 sampling entropy",
+                "settings fit field query quant support residual pattern container domain metrics tile backend net event \
+                 lane sampling entropy",
             ),
         ),
+        ("query", list("field domain pattern container backend lane event tile")),
     ])
 }
 
