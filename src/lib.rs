@@ -72,6 +72,7 @@ pub mod net;
 pub mod pattern;
 pub mod quant;
 pub mod query;
+pub mod rate;
 pub mod residual;
 pub mod settings;
 pub mod support;

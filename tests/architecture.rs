@@ -32,6 +32,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
                  lane sampling entropy",
             ),
         ),
+        ("rate", list("codec settings container domain event tile lane")),
         ("query", list("field domain pattern container backend lane event tile")),
     ])
 }
