@@ -45,11 +45,11 @@ fn ratios_are_met_whatever_the_occupancy() {
             let codec = codec(mode);
             // Around what the defaults give, which is what the event is worth.
             let usual = codec.compress(&event, &Silent).unwrap().bytes.len() as f64;
-            for times in [0.9, 1.25] {
+            for times in [1.0, 1.25] {
                 let ratio = event.raw_bytes() as f64 / (usual * times);
                 match reached(&codec, &event, Goal::Ratio(ratio)) {
                     Ok(made) => println!("{mode}, occupancy {occupancy}: {} bytes", made.bytes.len()),
-                    // Occupancy takes nearly all of it, or there are hardly any values.
+                    // Hardly any values: nothing lies between exact occupancy and all of it.
                     Err(e) => {
                         println!("{mode}, occupancy {occupancy}: {e}");
                         assert!(mode == Mode::Masked && e.kind() == ErrorKind::Argument, "{e}");
