@@ -79,6 +79,7 @@ fn an_event_goes_there_and_back() {
     assert!(text(&unpacked.stdout).starts_with("a.npy.inrfit -> b.npy: 24 x 20 x 8 uint16"));
     let decoded = read_event(&bench.path("b.npy")).unwrap();
     assert_eq!((decoded.shape(), decoded.dtype()), (original.shape(), original.dtype()));
+    assert_keys(&json(&bench.run(&["decompress", "a.npy.inrfit", "-o=b.npy", "--force", "--json"])));
 
     let from_file = json(&bench.run(&["eval", "a.npy", "a.npy.inrfit", "--json"]));
     assert_keys(&from_file);

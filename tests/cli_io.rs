@@ -491,6 +491,14 @@ fn completions_and_manual_name_every_command() {
 fn the_demo_talks_as_the_others_do() {
     let bench = Bench::new(&[]);
     let row = json(&bench.run(&["demo", "--steps=3", "--json"]));
+    assert_eq!(
+        row.as_object().unwrap().keys().collect::<Vec<_>>(),
+        json(&bench.compress(&["inrfit-demo/event.npy", "-o=x.inrfit", "--json"]))
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>()
+    );
     assert_eq!((&row["output"], &row["mode"]), (&"inrfit-demo/event.npy.inrfit".into(), &"masked".into()));
     let evaluated =
         json(&bench.run(&["eval", "inrfit-demo/event.npy", "inrfit-demo/event.npy.inrfit", "--json"]));
