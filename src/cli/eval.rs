@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 )]
 pub struct Eval {
     /// The originals (.npy, .npz or raw files), then as many .npy files, compressed events or packs, told apart by
-    /// their content
+    /// their content; one of all may be - for standard input
     #[arg(value_name = "ORIGINAL... DECODED", required = true, num_args = 2..)]
     files: Vec<PathBuf>,
     /// Full scale of the readout in ADC, for the PSNR [default: by type and range of the original; 1023 for
