@@ -201,7 +201,7 @@ fn compressed(args: &Query) -> Result<(String, Vec<u8>)> {
     let input: &Path = &args.input;
     let named = |why: String| Error::argument(format!("{}: {why}", input.display()));
     match (content(input)?, args.event) {
-        (Content::Array, _) => Err(is_an_array(input)),
+        (Content::Array(_), _) => Err(is_an_array(input)),
         (Content::Event(_), Some(1..)) => Err(named("it is one event; --event is for packs".into())),
         (Content::Event(bytes), _) => Ok((input.display().to_string(), bytes)),
         (Content::Pack(pack), None) => {

@@ -13,6 +13,9 @@ use crate::tile::{Tile, TileGrid, place};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// Points between two looks at whether to stop.
+const POINTS_AT_ONCE: usize = 1 << 16;
+
 impl InrCodec {
     /// What the event that `bytes` hold says at `points`, in the order of the points; see [`crate::query`]. Only tiles
     /// that hold a point are decoded, one after the other.
@@ -46,12 +49,15 @@ impl InrCodec {
             let told = Told { observer, tile: n, n_tiles };
             told.check()?;
             observer.progress(&told.at(Stage::Decode));
-            let these: Vec<[f64; 3]> = points.iter().map(|&i| indices[i]).collect();
-            let has_voxels = these.iter().any(|x| x.iter().all(|x| x.fract() == 0.0));
-            let piece = opened.piece(tile, has_voxels && !asked.field_only)?;
-            let answers = piece.answers(&opened.asking, asked, &these).map_err(|e| opened.named(tile, e))?;
-            for (i, answer) in points.into_iter().zip(answers) {
-                out[i] = answer;
+            let is_voxel = |i: &usize| indices[*i].iter().all(|x| x.fract() == 0.0);
+            let piece = opened.piece(tile, points.iter().any(is_voxel) && !asked.field_only)?;
+            for points in points.chunks(POINTS_AT_ONCE) {
+                told.check()?;
+                let these: Vec<[f64; 3]> = points.iter().map(|&i| indices[i]).collect();
+                let answers = piece.answers(&opened.asking, asked, &these);
+                for (&i, answer) in points.iter().zip(answers.map_err(|e| opened.named(tile, e))?) {
+                    out[i] = answer;
+                }
             }
         }
         if asked.normalised {
