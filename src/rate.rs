@@ -3,14 +3,14 @@
 //!
 //! **Size.** What a field does not take is known before any fit: one step of training gives a file with its headers and
 //! its exact occupancy. What is left is shared by the fields of the tiles, each `weights * bits / 8` bytes and a
-//! remainder. The width is the largest that the budget holds at [the bits](Model) at which a byte of weights was worth
+//! remainder. The width is the largest that the budget holds at the bits at which a byte of weights was worth
 //! most in measurements (`docs/benchmarks.md`), and the mean bits a weight make up the difference. After the fit the
-//! true remainder is known; where the file is off by more than [`TOLERANCE`] it is made again with that.
+//! true remainder is known; where the file is off by more than 4.5 % it is made again with that.
 //!
 //! **Error.** Errors fall as a power of the width, whose exponent was measured; after two fits it is that of the event.
 //! A fit that ends at or below the error, but not far below, is taken.
 //!
-//! Depth is that of the settings: at equal bytes three hidden layers and four were on one line. Choices depend on sizes
+//! Depth is that of the settings: more, narrower layers were no better at equal bytes. Choices depend on sizes
 //! and errors alone, never on time, so that the same input gives the same bytes.
 
 use crate::codec::{Compressed, InrCodec, Observer, Seconds};
@@ -81,7 +81,7 @@ impl Model {
                 fine: 32,
                 width: 128.0,
                 error: 0.6,
-                exponent: 1.2,
+                exponent: 1.7,
             },
         }
     }
@@ -290,8 +290,14 @@ impl Search<'_> {
             let weights = self.n_weights(chosen)?;
             let n_fields = made.report.n_weights as f64 / weights;
             if n_fields != frame.n_fields {
-                // Tiles whose samples take less than their fields: a wider network would not be kept.
-                break;
+                // Tiles whose samples take less than such a field: it would not be kept, nor a wider one.
+                let what = "takes less as it is, without loss, or in part so:";
+                return Err(self.unreachable(
+                    target,
+                    n,
+                    what,
+                    "; ask for more than that, or for --mode masked",
+                ));
             }
             remainder = made.report.layers.field as f64 / n_fields - weights * bits / 8.0;
             width = Some(chosen);
@@ -301,7 +307,7 @@ impl Search<'_> {
             target,
             nearest.unwrap_or(frame.fixed),
             "takes, at the nearest,",
-            "; try a ratio near that, another mode or a larger --tile",
+            "; try a ratio near that or another mode",
         ))
     }
 

@@ -63,6 +63,8 @@ fn resample(codec: &InrCodec, bytes: &[u8], grid: &Grid) -> Event {
     let mut all = Vec::new();
     let mut dtype = DType::U8;
     let done = codec.resample(bytes, grid, &Silent, &mut |part| {
+        // A grid is never held whole.
+        assert!(part.len() <= 1 << 18);
         dtype = part.dtype();
         all.extend(part.to_le_bytes());
         Ok(())
