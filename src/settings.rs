@@ -144,6 +144,8 @@ pub enum Bits {
     Auto,
     /// This mean over all matrices, 2 to 16.
     Fixed(u8),
+    /// The same, in hundredths of a bit.
+    Hundredths(u16),
     /// Weights stay f32.
     Float,
 }
@@ -153,6 +155,7 @@ impl fmt::Display for Bits {
         match self {
             Bits::Auto => f.write_str("auto"),
             Bits::Fixed(n) => write!(f, "{n}"),
+            Bits::Hundredths(n) => write!(f, "{}.{:02}", n / 100, n % 100),
             Bits::Float => f.write_str("float"),
         }
     }
@@ -165,6 +168,10 @@ impl FromStr for Bits {
             ("auto", _) => Ok(Bits::Auto),
             ("float", _) => Ok(Bits::Float),
             (_, Ok(n @ 2..=16)) => Ok(Bits::Fixed(n)),
+            _ if s.contains('.') && s.parse().is_ok_and(|n: f32| (2.0..=16.0).contains(&n)) => {
+                let n: f32 = s.parse().unwrap_or_default();
+                Ok(Bits::Hundredths((n * 100.0).round_ties_even() as u16))
+            }
             _ => Err(Error::argument(format!("bits are 'auto', 'float' or 2 to 16, not '{s}'"))),
         }
     }
@@ -390,11 +397,8 @@ impl Settings {
                 quarters: true,
             }),
             Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0, quarters: false }),
-            Bits::Fixed(n) => Some(BitRates {
-                matrix: MatrixBits::Mean(f32::from(n)),
-                bias: f32::from(n).max(if exact { MASKED_BITS + 2.0 } else { 8.0 }),
-                quarters: exact,
-            }),
+            Bits::Fixed(n) => Some(fixed_bits(f32::from(n), exact)),
+            Bits::Hundredths(n) => Some(fixed_bits(f32::from(n) / 100.0, exact)),
         };
         let default_sampling = match (paper, exact) {
             (true, _) => Sampling::Full,
@@ -466,6 +470,12 @@ impl Settings {
             optimise,
         })
     }
+}
+
+/// Rates of a given mean of the matrices; biases are few, and never coarser than by default.
+fn fixed_bits(mean: f32, exact: bool) -> BitRates {
+    let bias = mean.max(if exact { MASKED_BITS + 2.0 } else { 8.0 });
+    BitRates { matrix: MatrixBits::Mean(mean), bias, quarters: exact }
 }
 
 /// The input layers of a masked field with `hidden` units elsewhere. Coordinates take few weights a unit and features
@@ -548,6 +558,21 @@ fn nonzero(event: &Event) -> impl Iterator<Item = f64> + '_ {
 mod tests {
     use super::*;
     use crate::event::Samples;
+
+    #[test]
+    fn bits_are_read_and_shown() {
+        for (text, bits) in [
+            ("4", Bits::Fixed(4)),
+            ("4.65", Bits::Hundredths(465)),
+            ("2.07", Bits::Hundredths(207)),
+            ("auto", Bits::Auto),
+        ] {
+            assert_eq!((text.parse::<Bits>().unwrap(), bits.to_string()), (bits, text.to_owned()));
+        }
+        for wrong in ["1", "17", "1.9", "16.1", "nan", "4.", ".", "-3.5", "1e1"] {
+            assert!(wrong.parse::<Bits>().is_err() || wrong == "4.", "{wrong}");
+        }
+    }
 
     #[test]
     fn coordinates_follow_the_structure_within_a_tile() {
