@@ -1,7 +1,7 @@
 //! Error by sampler: against processor time, and against the share of the voxels that a step draws.
 //!
 //! `cargo bench --bench samplers -- [EVENT.npy] [--shape 192x249x16] [--hidden 128] [--target 0.15] [--batch 8192]
-//! [--limit 150] [--rate 1e-3] [--only SAMPLER] [--samples N,N,...] [--fractions 0.02,0.1 --steps N] [-o rows.csv]
+//! [--limit 250] [--rate 1e-3] [--only SAMPLER] [--samples N,N,...] [--fractions 0.02,0.1 --steps N] [-o rows.csv]
 //! [--add rows.csv] [--figure error.svg] [--fraction-figure error.svg] [--title TEXT]` fits a SIREN of 3 layers with
 //! two heads, unquantised, with every sampler; without an event, to a generated one of that shape.
 //!
@@ -180,7 +180,7 @@ fn fit(cpu: &Cpu, problem: &Problem, sampler: Option<SamplerKind>, plan: &Plan) 
 }
 
 /// Lengths of schedules that are tried, in samples; in full batches the first are few steps.
-const BUDGETS: [u64; 4] = [8 << 20, 16 << 20, 24 << 20, 48 << 20];
+const BUDGETS: [u64; 5] = [8 << 20, 16 << 20, 24 << 20, 48 << 20, 192 << 20];
 
 /// By name; none for full batches.
 fn samplers() -> Vec<(&'static str, Option<SamplerKind>)> {
@@ -211,7 +211,7 @@ fn main() {
     let problem = Problem::new(&event);
     let n_voxels = problem.targets.len();
     let cpu = Cpu::new(N_THREADS).expect("threads");
-    let (target, limit) = (number("--target", 0.15), number("--limit", 150.0));
+    let (target, limit) = (number("--target", 0.15), number("--limit", 250.0));
     let (hidden, rate) = (number("--hidden", 128.0) as usize, number("--rate", 1e-3) as f32);
     let batch = number("--batch", 8192.0) as usize;
     let only = option("--only");

@@ -79,6 +79,7 @@ fn an_event_goes_there_and_back() {
     assert!(text(&unpacked.stdout).starts_with("a.npy.inrfit -> b.npy: 24 x 20 x 8 uint16"));
     let decoded = read_event(&bench.path("b.npy")).unwrap();
     assert_eq!((decoded.shape(), decoded.dtype()), (original.shape(), original.dtype()));
+    assert_keys(&json(&bench.run(&["decompress", "a.npy.inrfit", "-o=b.npy", "--force", "--json"])));
 
     let from_file = json(&bench.run(&["eval", "a.npy", "a.npy.inrfit", "--json"]));
     assert_keys(&from_file);
@@ -396,7 +397,8 @@ fn help_has_examples_and_exit_codes() {
     let bench = Bench::new(&[]);
     let help = text(&bench.run(&["--help"]).stdout);
     assert!(help.contains("Examples:") && help.contains("Exit codes:") && help.contains("130  interrupted"));
-    for command in ["compress", "decompress", "info", "eval", "bench", "demo", "completions", "man"] {
+    for command in ["compress", "decompress", "info", "eval", "bench", "demo", "completions", "man", "synth"]
+    {
         let output = bench.run(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("Examples:"), "{command}");

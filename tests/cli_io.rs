@@ -126,6 +126,85 @@ fn events_go_through_pipes() {
     assert_fails(&piped(&bench, &["compress", "-"], b""), 4, "-", "empty");
     assert_fails(&piped(&bench, &["decompress", "-"], b""), 4, "-", "ends");
     assert_eq!(bench.run(&["compress", "-", "-", "-o=."]).status.code(), Some(2));
+    // An array or a compressed event to compare with, and an event made for a pipe.
+    for input in [&fs::read(bench.path("b.npy")).unwrap(), &packed.stdout] {
+        let from_pipe = json(&piped(&bench, &["eval", "a.npy", "-", "--json"], input));
+        let from_file = json(&bench.run(&["eval", "a.npy", "b.npy", "--json"]));
+        assert_eq!(from_pipe["mse"], from_file["mse"]);
+    }
+    assert_eq!(piped(&bench, &["eval", "-", "-"], &decoded).status.code(), Some(2));
+    let made = bench.run(&["synth", "--shape=24,20,8", "-o=-"]);
+    done(&made);
+    done(&bench.run(&["synth", "--shape=24,20,8", "-o=made.npy"]));
+    assert!(made.stdout == fs::read(bench.path("made.npy")).unwrap() && !bench.path("-").exists());
+    assert_fails(&bench.run(&["synth", "--events=2", "-o=made.npy"]), 2, "made.npy", "no folder");
+}
+
+/// A pipe under a name of its own, as shells make them, cannot be read twice.
+#[cfg(target_os = "linux")]
+#[test]
+fn named_pipes_are_inputs() {
+    let bench = Bench::new(&["a.npy"]);
+    write_stack(&bench, "run.npy", 2);
+    done(&bench.compress(&["run.npy", "--pack", "-o=run.inrfit"]));
+    let one = npy_bytes(&event(0));
+    let zipped = archive(&[("x.npy", one.clone())], CompressionMethod::Deflated);
+    let pack = fs::read(bench.path("run.inrfit")).unwrap();
+    let pipe = "/dev/stdin";
+    for (args, input) in [
+        (&["eval", "a.npy", pipe][..], &one),
+        (&["eval", pipe, "a.npy"], &zipped),
+        (&["eval", "run.npy", pipe], &pack),
+        (&["info", pipe], &pack),
+        (&["decompress", pipe, "-o=run.back.npy"], &pack),
+        (&[&["compress", pipe, "--pack", "-o=x.inrfit"], &QUICK[..]].concat(), &zipped),
+    ] {
+        let output = piped(&bench, args, input);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+/// Neither who waits for input nor who makes an event keeps the user waiting.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_every_kind_of_work() {
+    let bench = Bench::new(&["a.npy"]);
+    fs::create_dir(bench.path("many")).unwrap();
+    let files = bench.files();
+    for args in [
+        &["compress", "-", "-o=x.inrfit"][..],
+        &["compress", "-", "--pack", "-o=x.inrfit"],
+        &["compress", "-", "--shape=24,20,8", "--dtype=u2", "-o=x.inrfit"],
+        &["decompress", "-", "-o=x.npy"],
+        &["info", "-"],
+        &["eval", "a.npy", "-"],
+        &["synth", "--shape=2304,498,48", "-o=x.npy"],
+        &["synth", "--events=100000", "-o=many"],
+        &["bench", "a.npy", "-o=x.csv", "--settings=steps=100000000,hidden=16"],
+    ] {
+        // Standard input stays open, and empty.
+        let mut child = bench
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        assert!(child.try_wait().unwrap().is_none(), "{args:?} has ended by itself");
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let stdin = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        drop(stdin);
+        assert_eq!(output.status.code(), Some(130), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("stopped on request"), "{args:?}: {}", text(&output.stderr));
+        assert_eq!(bench.files(), files, "{args:?}");
+    }
+    // What was whole before stays, and nothing else does.
+    for entry in fs::read_dir(bench.path("many")).unwrap() {
+        assert!(read_event(&entry.unwrap().path()).is_ok());
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -381,6 +460,11 @@ fn a_killed_run_leaves_no_output() {
     done(&next);
     assert!(text(&next.stderr).contains(&left) && text(&next.stderr).contains("killed"));
     assert_eq!(text(&bench.compress(&["a.npy", "-f", "-q"]).stderr), "");
+    for args in [&["synth", "--shape=8,9,4", "-o=s.npy"][..], &["decompress", "a.npy.inrfit", "-o=d.npy"]] {
+        let next = bench.run(args);
+        done(&next);
+        assert!(text(&next.stderr).contains(&left), "{args:?}: {}", text(&next.stderr));
+    }
 }
 
 #[test]
@@ -395,7 +479,7 @@ fn completions_and_manual_name_every_command() {
     assert!(page.contains(".TH inrfit 1") && page.contains("130  interrupted"), "{page}");
     fs::create_dir(bench.path("man")).unwrap();
     done(&bench.run(&["man", "-o=man"]));
-    for command in ["", "-compress", "-decompress", "-eval", "-info", "-bench", "-demo"] {
+    for command in ["", "-compress", "-decompress", "-eval", "-info", "-bench", "-demo", "-synth"] {
         let page = fs::read_to_string(bench.path(&format!("man/inrfit{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH EXTRA"), "{command}");
     }
@@ -407,6 +491,14 @@ fn completions_and_manual_name_every_command() {
 fn the_demo_talks_as_the_others_do() {
     let bench = Bench::new(&[]);
     let row = json(&bench.run(&["demo", "--steps=3", "--json"]));
+    assert_eq!(
+        row.as_object().unwrap().keys().collect::<Vec<_>>(),
+        json(&bench.compress(&["inrfit-demo/event.npy", "-o=x.inrfit", "--json"]))
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>()
+    );
     assert_eq!((&row["output"], &row["mode"]), (&"inrfit-demo/event.npy.inrfit".into(), &"masked".into()));
     let evaluated =
         json(&bench.run(&["eval", "inrfit-demo/event.npy", "inrfit-demo/event.npy.inrfit", "--json"]));
@@ -487,6 +579,8 @@ fn bad_input_is_named_and_writes_nothing() {
     put("nothing.npy", b"");
     put("zip.npz", b"PK\x03\x04 but no archive");
     put("no_arrays.npz", &archive(&[("readme.txt", b"words".to_vec())], CompressionMethod::Stored));
+    put("no_members.npz", &archive(&[], CompressionMethod::Stored));
+    put("wide.npy", &with("'<f8'", "(1, 1, 1)", &1e300f64.to_le_bytes()));
     let mut flipped = archive(&[("x.npy", good.clone())], CompressionMethod::Stored);
     flipped[200] ^= 1;
     put("flipped.npz", &flipped);
@@ -514,6 +608,9 @@ fn bad_input_is_named_and_writes_nothing() {
         ("nothing.npy", 4, "empty"),
         ("zip.npz", 4, "archive"),
         ("no_arrays.npz", 2, "without .npy files"),
+        ("no_members.npz", 2, "without .npy files"),
+        ("wide.npy", 2, "the first 1e300 at [0, 0, 0]; --round"),
+        ("short.raw", 4, "raw samples need --shape and --dtype"),
         ("folder.npy", 2, "folder"),
         ("a.npy/below.npy", 3, "cannot open"),
         ("missing.npy", 3, "cannot open"),

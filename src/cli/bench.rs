@@ -10,7 +10,7 @@ use super::report::json;
 use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::{Codec, InrCodec};
-use inrfit::error::{Error, Result};
+use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::io::read_event;
 use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
 use inrfit_figures::{Record, Summary, record, summarise};
@@ -94,7 +94,7 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
             rows.push(row);
         }
     }
-    if let Some(path) = &args.output {
+    if let Some(path) = args.output.as_ref().filter(|_| !failures.contains(&ErrorKind::Interrupted)) {
         write_bytes(path, format_of(path)?(&rows).map_err(rows_error)?.as_bytes(), args.force)?;
     }
     if !args.talk.quiet {

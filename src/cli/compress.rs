@@ -6,7 +6,7 @@ use super::input::{InputArgs, file_name_of, name_of};
 use super::inside::NO_LIMITS;
 use super::output::{Out, digits};
 use super::parallel::in_order;
-use super::progress::{Bar, interrupted};
+use super::progress::{Bar, go_on};
 use super::report::{Report, Stages};
 use super::{Exit, keep_failure};
 use clap::Args;
@@ -241,15 +241,9 @@ impl Iterator for Tasks<'_> {
     type Item = Task;
 
     fn next(&mut self) -> Option<Task> {
-        if interrupted() {
+        if let Err(stopped) = go_on() {
             // Whoever gets this ends the run.
-            let event = Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
-            return Some(Task {
-                name: String::new(),
-                output: Output::Stdout,
-                file_name: String::new(),
-                event,
-            });
+            return Some(failed(stopped));
         }
         loop {
             let (input, events) = match &mut self.open {

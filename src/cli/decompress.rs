@@ -7,9 +7,9 @@ use super::files::{
 use super::inside::NO_LIMITS;
 use super::output::{Out, extents};
 use super::parallel::in_order;
-use super::progress::{Bar, interrupted};
+use super::progress::{Bar, go_on};
 use super::report::{Report, Stages};
-use super::{Exit, complain};
+use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::InrCodec;
 use inrfit::container::{Contents, Limits, PackReader};
@@ -201,10 +201,8 @@ struct Tally {
 impl Tally {
     /// Tells an error; `false` where the user wants no more.
     fn failed(&mut self, error: Error) -> bool {
-        complain(&error);
         self.n += 1;
-        self.failures.push(error.kind());
-        !self.is_interrupted()
+        keep_failure(&error, &mut self.failures)
     }
 
     fn is_interrupted(&self) -> bool {
@@ -281,8 +279,8 @@ impl Iterator for Tasks<'_> {
     type Item = Task;
 
     fn next(&mut self) -> Option<Task> {
-        if interrupted() {
-            return Some(failed(Error::new(ErrorKind::Interrupted, "stopped on request")));
+        if let Err(stopped) = go_on() {
+            return Some(failed(stopped));
         }
         if self.array.is_some() {
             return None;
@@ -301,7 +299,7 @@ impl Iterator for Tasks<'_> {
                 Ok(Content::Event(bytes)) => {
                     return Some(self.single(input, bytes).unwrap_or_else(failed));
                 }
-                Ok(Content::Array) => return Some(failed(is_an_array(input))),
+                Ok(Content::Array(_)) => return Some(failed(is_an_array(input))),
                 Ok(Content::Pack(pack)) => match self.args.event {
                     Some(n) if n >= pack.n_events() => {
                         return Some(failed(Error::argument(format!(
@@ -367,10 +365,8 @@ fn decode_array(args: &Decompress, place: &Place, input: &Path, mut pack: Pack, 
         }
         let tasks = (0..n_events).map(|i| {
             let name = format!("{}[{i}]", input.display());
-            let bytes = match interrupted() {
-                true => Err(Error::new(ErrorKind::Interrupted, "stopped on request")),
-                false => pack.read(i).map(|event| event.file).map_err(|e| e.context(&name)),
-            };
+            let bytes =
+                go_on().and_then(|()| pack.read(i).map(|event| event.file).map_err(|e| e.context(&name)));
             Task { name, output: output.clone(), bytes }
         });
         in_order(

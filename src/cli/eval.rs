@@ -2,17 +2,17 @@
 
 use super::args::{Talk, Threads};
 use super::decompress::{Decoding, Memory};
-use super::files::{Content, content};
+use super::files::{Content, content, is_stdin, once_only};
 use super::input::{InputArgs, name_of};
 use super::output::{Out, digits, table};
-use super::progress::interrupted;
+use super::progress::go_on;
 use super::report::{Report, Stages};
 use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::container::PackReader;
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::Event;
-use inrfit::io::{Events, InputSettings, ReadSeek};
+use inrfit::io::{Events, InputSettings, ReadSeek, Source};
 use inrfit::metrics::{Clustering, Metrics, Physics, PhysicsFigures, Spread, default_peak};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 )]
 pub struct Eval {
     /// The originals (.npy, .npz or raw files), then as many .npy files, compressed events or packs, told apart by
-    /// their content
+    /// their content; one of all may be - for standard input
     #[arg(value_name = "ORIGINAL... DECODED", required = true, num_args = 2..)]
     files: Vec<PathBuf>,
     /// Full scale of the readout in ADC, for the PSNR [default: by type and range of the original; 1023 for
@@ -87,6 +87,9 @@ pub fn run(args: &Eval, out: &mut Out) -> Result<Exit> {
             args.files.len()
         )));
     }
+    if args.files.iter().filter(|file| is_stdin(file)).count() > 1 {
+        return Err(once_only());
+    }
     let mut failures = Vec::new();
     let mut n_events = 0;
     for (original, decoded) in originals.iter().zip(decoded) {
@@ -114,8 +117,8 @@ pub fn run(args: &Eval, out: &mut Out) -> Result<Exit> {
                 keep_failure(&error, &mut failures);
             }
         }
-        if interrupted() {
-            return Ok(Exit::Interrupted);
+        if failures.contains(&ErrorKind::Interrupted) {
+            break;
         }
     }
     Ok(Exit::of_inputs(n_events, &failures))
@@ -139,6 +142,7 @@ fn pair(
     let mut originals = args.input.open(original).map_err(Ended::Pair)?;
     let mut others = Decoded::open(decoded).map_err(Ended::Pair)?;
     loop {
+        go_on().map_err(Ended::Run)?;
         let name = match originals.peek() {
             Some(Ok(origin)) => name_of(original, &origin),
             Some(Err(error)) => return Err(Ended::Pair(error.context(original.display()))),
@@ -203,7 +207,13 @@ enum Decoded<'a> {
 impl Decoded<'_> {
     fn open(path: &Path) -> Result<Decoded<'_>> {
         Ok(match content(path)? {
-            Content::Array => Decoded::Arrays(path, Events::open(path, &InputSettings::default())?),
+            Content::Array(Source::File(path_of)) => {
+                Decoded::Arrays(path, Events::open(&path_of, &InputSettings::default())?)
+            }
+            Content::Array(source) => {
+                let events = Events::from_reader(Box::new(source.open()?), &InputSettings::default());
+                Decoded::Arrays(path, events.map_err(|e| e.context(path.display()))?)
+            }
             Content::Event(bytes) => Decoded::One(path, Some(bytes)),
             Content::Pack(pack) => Decoded::Pack(path, pack, 0),
         })

@@ -1,12 +1,14 @@
 //! Which file becomes which, and reading compressed files.
 
 use super::output::note;
+use super::progress::go_on;
+use super::stdin::Stdin;
 use inrfit::container::{PackReader, is_pack};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::io::{ReadSeek, Source, leftovers, write_atomically};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{BufWriter, IsTerminal, Read, SeekFrom, Write};
+use std::io::{BufWriter, Cursor, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +67,7 @@ impl Output {
     /// As `write_atomically`; `Io` where standard output fails.
     pub fn write(&self, force: bool, fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>) -> Result<()> {
         match self {
-            Output::File(path) => write_atomically(path, force, fill),
+            Output::File(path) => write_file(path, force, fill),
             Output::Stdout => {
                 let mut stdout = BufWriter::new(std::io::stdout());
                 fill(&mut stdout)
@@ -98,7 +100,7 @@ impl Place {
     pub fn new(inputs: &[PathBuf], output: Option<&Path>, all_in_one: bool) -> Result<Place> {
         let n_stdin = inputs.iter().filter(|i| is_stdin(i)).count();
         if n_stdin > 1 {
-            return Err(Error::argument("standard input (-) can be read once only"));
+            return Err(once_only());
         }
         let one = inputs.len() == 1 || all_in_one;
         match output {
@@ -245,8 +247,8 @@ pub fn check_output(path: &Path, force: bool) -> Result<()> {
 
 /// What a file is, by its first bytes.
 pub enum Content {
-    /// An array, or an archive of arrays, as NumPy saves them.
-    Array,
+    /// An array, or an archive of arrays, as NumPy saves them: where it is.
+    Array(Source),
     /// A compressed event, or anything else for its reader to refuse.
     Event(Vec<u8>),
     /// Several compressed events.
@@ -260,24 +262,34 @@ pub enum Content {
 pub fn content(path: &Path) -> Result<Content> {
     let named = |e: Error| e.context(path.display());
     let io = |e| named(Error::io("reading", e));
-    let mut file = match is_stdin(path) {
+    let source = match is_stdin(path) {
         true => {
             let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(io)?;
+            Stdin::new().read_to_end(&mut bytes).map_err(io)?;
             Source::Memory(Arc::from(bytes))
         }
         false => Source::File(path.to_owned()),
-    }
-    .open()
-    .map_err(named)?;
+    };
+    let mut file = source.open().map_err(named)?;
     let mut bytes = Vec::new();
     file.by_ref().take(MAGIC.len() as u64 + 2).read_to_end(&mut bytes).map_err(io)?;
+    let is_array = bytes.starts_with(NPY_MAGIC) || bytes.starts_with(NPZ_MAGIC);
+    // What a pipe has given is gone.
+    let is_pipe = matches!(source, Source::File(_)) && !path.is_file();
     if is_pack(&bytes) {
+        if is_pipe {
+            file.read_to_end(&mut bytes).map_err(io)?;
+            file = Box::new(Cursor::new(bytes));
+        }
         file.seek(SeekFrom::Start(0)).map_err(io)?;
         return PackReader::open(file).map(Content::Pack).map_err(named);
     }
-    if bytes.starts_with(NPY_MAGIC) || bytes.starts_with(NPZ_MAGIC) {
-        return Ok(Content::Array);
+    if is_array && is_pipe {
+        file.read_to_end(&mut bytes).map_err(io)?;
+        return Ok(Content::Array(Source::Memory(Arc::from(bytes))));
+    }
+    if is_array {
+        return Ok(Content::Array(source));
     }
     // A file of another kind is not read to its end. What is cut within the first bytes is for the reader of the
     // container to name.
@@ -286,6 +298,11 @@ pub fn content(path: &Path) -> Result<Content> {
         file.read_to_end(&mut bytes).map_err(io)?;
     }
     Ok(Content::Event(bytes))
+}
+
+/// The error for standard input among the inputs more than once.
+pub fn once_only() -> Error {
+    Error::argument("standard input (-) can be read once only")
 }
 
 /// The error for an array where a compressed event is wanted.
@@ -299,9 +316,21 @@ pub fn is_an_array(path: &Path) -> Error {
 /// Writes `bytes` to `path`, whole or not at all.
 ///
 /// # Errors
-/// As `write_atomically`.
+/// As [`write_file`].
 pub fn write_bytes(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
-    write_atomically(path, force, &mut |w| w.write_all(bytes).map_err(|e| Error::io("cannot write it", e)))
+    write_file(path, force, &mut |w| w.write_all(bytes).map_err(|e| Error::io("cannot write it", e)))
+}
+
+/// Writes a file by `fill`, whole or not at all: not at all where the user asks to stop before it is whole.
+///
+/// # Errors
+/// As `write_atomically`; `Interrupted`.
+pub fn write_file(
+    path: &Path,
+    force: bool,
+    fill: &mut dyn FnMut(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    write_atomically(path, force, &mut |w| fill(w).and_then(|()| go_on()))
 }
 
 /// Puts a way out after the reason of errors of one kind.

@@ -139,7 +139,7 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
                     tell(packed.and_then(|packed| describe(name, &packed.file)))?;
                 }
             }
-            Ok(Content::Array) => tell(Err(is_an_array(input)))?,
+            Ok(Content::Array(_)) => tell(Err(is_an_array(input)))?,
             Err(error) => tell(Err(error))?,
         }
     }

@@ -1,6 +1,7 @@
 //! Which events an input holds, and how inputs that do not say what they are are read.
 
 use super::files::{STDIN, is_stdin};
+use super::stdin::Stdin;
 use clap::Args;
 use inrfit::error::{Error, Result};
 use inrfit::event::Event;
@@ -76,8 +77,9 @@ impl InputArgs {
     /// As [`Events::open`], with the name.
     pub fn open(&self, input: &Path) -> Result<Events> {
         match is_stdin(input) {
-            true => Events::from_reader(Box::new(std::io::stdin()), &self.settings())
-                .map_err(|e| e.context(STDIN)),
+            true => {
+                Events::from_reader(Box::new(Stdin::new()), &self.settings()).map_err(|e| e.context(STDIN))
+            }
             false => Events::open(input, &self.settings()),
         }
     }

@@ -15,6 +15,7 @@ mod parallel;
 mod progress;
 mod report;
 mod shell;
+mod stdin;
 mod synth;
 
 use clap::{Parser, Subcommand};
@@ -91,8 +92,9 @@ fn after_help() -> String {
 
 /// Compress sparse detector events into small neural networks.
 ///
-/// An event is a 3-D array of ADC counts in a .npy, .npz or raw file. A compressed event is the weights of a network that was
-/// fitted to it. Fitting takes seconds to minutes an event: this is for archives, not for a running readout.
+/// An event is a 3-D array of ADC counts in a .npy, .npz or raw file. A compressed event is which voxels are occupied and a
+/// small network for the values, that was fitted to them; or the network alone; or every value within a bound, or
+/// without loss. Fitting takes seconds to minutes an event: this is for archives, not for a running readout.
 #[derive(Debug, Parser)]
 #[command(name = "inrfit", version, after_help = after_help(), max_term_width = 110)]
 struct Program {
@@ -131,7 +133,7 @@ pub fn main() -> ExitCode {
     };
     let exit = ended.unwrap_or_else(|error| {
         complain(&error);
-        Exit::of(error.kind())
+        Exit::of(kind_of(&error))
     });
     ExitCode::from(exit as u8)
 }
@@ -139,8 +141,13 @@ pub fn main() -> ExitCode {
 /// Tells of what became of one of several inputs and keeps its kind for the exit code; answers whether to go on.
 fn keep_failure(error: &Error, failures: &mut Vec<ErrorKind>) -> bool {
     complain(error);
-    failures.push(error.kind());
-    error.kind() != ErrorKind::Interrupted
+    failures.push(kind_of(error));
+    kind_of(error) != ErrorKind::Interrupted
+}
+
+/// The kind of an error for the exit code: what fails after the user has asked to stop has stopped.
+fn kind_of(error: &Error) -> ErrorKind {
+    if progress::interrupted() { ErrorKind::Interrupted } else { error.kind() }
 }
 
 /// Tells an error, in one line.

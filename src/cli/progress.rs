@@ -2,12 +2,14 @@
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use inrfit::codec::{Observer, Progress, Stage};
+use inrfit::error::{Error, ErrorKind, Result};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Set by Ctrl-C: the work in progress then ends at its next report, and leaves nothing behind.
+/// Set by Ctrl-C: the work in progress then ends at its next report, and leaves nothing behind. Checked once more before
+/// an output takes its name.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Makes Ctrl-C end the work in an orderly way; a second one kills the program.
@@ -23,6 +25,17 @@ pub fn catch_interrupts() {
 /// Whether the user has asked to stop.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Goes on unless the user has asked to stop.
+///
+/// # Errors
+/// `Interrupted`.
+pub fn go_on() -> Result<()> {
+    match interrupted() {
+        true => Err(Error::new(ErrorKind::Interrupted, "stopped on request")),
+        false => Ok(()),
+    }
 }
 
 const TEMPLATE: &str = "{prefix}  {msg}  [{bar:24}] {percent:>3}%  {left}";

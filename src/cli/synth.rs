@@ -1,14 +1,15 @@
 //! `inrfit synth`
 
 use super::Exit;
-use super::files::check_output;
+use super::files::{Output, Place, check_output, is_stdin, tell_leftovers};
 use super::output::{Out, digits, extents};
+use super::progress::{go_on, interrupted};
 use clap::{Args, ValueEnum};
 use inrfit::error::{Error, Result};
 use inrfit::event::Event;
-use inrfit::io::write_event;
+use inrfit::io::npy;
 use inrfit::synth::{Side, SynthSettings};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Make synthetic events: tracks through one section of a time projection chamber
 ///
@@ -20,9 +21,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit synth -o event.npy\n  \
     inrfit synth -o folder --events 20 --occupancy 0.01\n  \
-    inrfit synth -o other.npy --shape 96,400,32 --threshold 80 --window 7 --seed 3")]
+    inrfit synth -o other.npy --shape 96,400,32 --threshold 80 --window 7 --seed 3\n  \
+    inrfit synth -o - | inrfit compress - -o event.inrfit")]
 pub struct Synth {
-    /// File to write, or with --events a folder; made where it does not exist
+    /// File to write, or - for standard output; with --events a folder, made where it does not exist
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Write this many events into the folder OUT: synth_0.npy and so on, numbered by their seeds
@@ -66,7 +68,7 @@ enum End {
 /// Runs the command.
 ///
 /// # Errors
-/// `Argument` for settings that no event has and for files that exist; `Io`.
+/// `Argument` for settings that no event has and for files that exist; `Io`; `Interrupted`.
 pub fn run(args: &Synth, out: &mut Out) -> Result<Exit> {
     let settings = SynthSettings {
         shape: args.shape,
@@ -81,30 +83,46 @@ pub fn run(args: &Synth, out: &mut Out) -> Result<Exit> {
         },
     };
     settings.check()?;
+    let place = match args.events {
+        Some(_) => Place::Folder(args.output.clone()),
+        None if is_stdin(&args.output) => Place::Stdout,
+        None => Place::File(args.output.clone()),
+    };
+    if !args.quiet {
+        tell_leftovers(&place.folders(&[]));
+    }
     let Some(n_events) = args.events else {
-        check_output(&args.output, args.force)?;
-        make(&settings, &args.output, args, out)?;
+        if place == Place::Stdout {
+            out.divert();
+        }
+        make(&settings, &place.of(&args.output, |path| Ok(path.to_owned()))?, args, out)?;
         return Ok(Exit::Done);
     };
     let last = args.seed.checked_add(n_events - 1).ok_or_else(|| Error::argument("seeds end at 2^64 - 1"))?;
+    if args.output.exists() && !args.output.is_dir() {
+        let output = args.output.display();
+        return Err(Error::argument(format!("{output}: is no folder; --events writes into one")));
+    }
     std::fs::create_dir_all(&args.output).map_err(|e| Error::io(args.output.display(), e))?;
     let path = |seed: u64| args.output.join(format!("synth_{seed}.npy"));
     for seed in args.seed..=last {
         check_output(&path(seed), args.force)?;
     }
     for seed in args.seed..=last {
-        make(&SynthSettings { seed, ..settings.clone() }, &path(seed), args, out)?;
+        make(&SynthSettings { seed, ..settings.clone() }, &Output::File(path(seed)), args, out)?;
     }
     Ok(Exit::Done)
 }
 
-fn make(settings: &SynthSettings, path: &Path, args: &Synth, out: &mut Out) -> Result<()> {
-    let event = settings.generate()?;
-    write_event(path, &event, args.force)?;
+fn make(settings: &SynthSettings, output: &Output, args: &Synth, out: &mut Out) -> Result<()> {
+    go_on()?;
+    output.check(args.force)?;
+    let event = settings.generate_watched(&mut |_| !interrupted())?;
+    output.write(args.force, &mut |writer| npy::write(writer, &event))?;
     if !args.quiet {
         out.line(&format!(
             "{}: {} {}, occupancy {}, seed {}",
-            path.display(),
+            output.path().display(),
             extents(event.shape()),
             event.dtype().name(),
             digits(occupancy(&event)),

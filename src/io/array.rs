@@ -283,7 +283,7 @@ impl<R: Read> ArrayEvents<R> {
     }
 
     /// Numbers as a type that events have, if it holds all of them.
-    fn narrow<const N: usize, T: Copy + std::fmt::Display, U: Default>(
+    fn narrow<const N: usize, T: Copy + std::fmt::Debug, U: Default>(
         &self,
         bytes: &[u8],
         number: impl Fn([u8; N]) -> T,
@@ -317,7 +317,7 @@ impl<R: Read> ArrayEvents<R> {
             _ => ("int32", "scale them or use a type that fits"),
         };
         Err(Error::argument(format!(
-            "{n_lost} of the {} samples do not fit {becomes} exactly, the first {value} at {at:?}; {way_out}",
+            "{n_lost} of the {} samples do not fit {becomes} exactly, the first {value:?} at {at:?}; {way_out}",
             self.encoding.number.name()
         )))
     }

@@ -113,7 +113,12 @@ impl Events {
     pub fn open(path: &Path, settings: &InputSettings) -> Result<Events> {
         let named = |e: Error| e.context(path.display());
         let file = open_file(path).map_err(named)?;
-        Events::of(Box::new(BufReader::new(file)), Source::File(path.to_owned()), settings).map_err(named)
+        // A pipe can be read once only.
+        let source = match path.is_file() {
+            true => Source::File(path.to_owned()),
+            false => Source::Memory(Arc::from([])),
+        };
+        Events::of(Box::new(BufReader::new(file)), source, settings).map_err(named)
     }
 
     /// The events in what `reader` gives, such as standard input. An archive is read whole first: its directory
@@ -144,7 +149,7 @@ impl Events {
         if head.is_empty() {
             return Err(Error::new(crate::error::ErrorKind::Truncated, "it is empty"));
         }
-        if head == npz::MAGIC {
+        if head == npz::MAGIC || head == npz::EMPTY {
             if let Source::Memory(bytes) = &mut events.source {
                 reader.read_to_end(&mut head).map_err(io)?;
                 *bytes = Arc::from(head);
@@ -153,6 +158,11 @@ impl Events {
             events.members = npz::members(&events.source)?;
             events.members.reverse();
             return Ok(events);
+        }
+        if head.len() == npz::MAGIC.len() && !npy::MAGIC.starts_with(&head) {
+            return Err(Error::corrupt(
+                "its first bytes are those of no .npy or .npz file; raw samples need --shape and --dtype",
+            ));
         }
         let whole: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(reader));
         let array = npy::open(whole, settings.read)?;

@@ -11,6 +11,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 /// First bytes of an archive that is not empty.
 pub const MAGIC: &[u8; 4] = b"PK\x03\x04";
+/// First bytes of an empty one.
+pub const EMPTY: &[u8; 4] = b"PK\x05\x06";
 
 /// An array of an archive: where its bytes lie.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ mod arith;
 mod read_out;
 mod track;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use inrfit_sampling::rng::Stream;
 use read_out::{Charge, FrontEnd};
@@ -173,10 +173,20 @@ impl SynthSettings {
     /// `Argument` for a shape that an event cannot have, and for an occupancy, threshold or window out of range or
     /// out of reach.
     pub fn generate(&self) -> Result<Event> {
-        self.generate_with(&WEDGE)
+        self.generate_watched(&mut |_| true)
     }
 
-    fn generate_with(&self, model: &Model) -> Result<Event> {
+    /// Makes the event, and tells `go_on` before every track which share of the occupancy asked for is reached, 0 to 1;
+    /// an answer of `false` ends the work. A track takes milliseconds, a look at the occupancy of 50 million voxels
+    /// half a second.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate), and `Interrupted`.
+    pub fn generate_watched(&self, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Event> {
+        self.generate_with(&WEDGE, go_on)
+    }
+
+    fn generate_with(&self, model: &Model, go_on: &mut dyn FnMut(f64) -> bool) -> Result<Event> {
         self.check()?;
         let section = Section {
             radius: [model.inner_radius, model.inner_radius + model.layer_pitch * self.shape[2] as f64],
@@ -196,7 +206,7 @@ impl SynthSettings {
         let collisions = collisions(model, &section, &mut stream);
         let mut charge = Charge::new(model, self.shape);
         let scene = Scene { model, section, collisions, front_end };
-        self.fill(&scene, fate, &mut charge)?;
+        self.fill(&scene, fate, &mut charge, go_on)?;
         let samples = charge.read_out(&scene.front_end, self.side.unwrap_or(drawn));
         Event::new(self.shape, Samples::U16(samples))
     }
@@ -234,7 +244,13 @@ impl SynthSettings {
     /// Adds tracks until the occupancy is reached: in batches of what seems to be missing; a batch that adds too
     /// much is taken back and tried smaller. The last track is kept if `fate`, uniform in [0, 1), falls below the
     /// share of it that is wanted.
-    fn fill(&self, scene: &Scene, fate: f64, charge: &mut Charge) -> Result<()> {
+    fn fill(
+        &self,
+        scene: &Scene,
+        fate: f64,
+        charge: &mut Charge,
+        go_on: &mut dyn FnMut(f64) -> bool,
+    ) -> Result<()> {
         let (mut n_tracks, mut reached) = (0u64, charge.occupancy(&scene.front_end));
         let mut batch = 1u64;
         while reached < self.occupancy {
@@ -246,6 +262,9 @@ impl SynthSettings {
             }
             let before = charge.clone();
             for i in n_tracks..n_tracks + batch {
+                if !go_on(reached / self.occupancy) {
+                    return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
+                }
                 self.add_track(i, scene, charge);
             }
             let with = charge.occupancy(&scene.front_end);
@@ -297,7 +316,6 @@ impl SynthSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     fn values(settings: &SynthSettings) -> Vec<u16> {
         match settings.generate().unwrap().samples() {
@@ -386,6 +404,24 @@ mod tests {
             let event = SynthSettings { shape, ..small() }.generate().unwrap();
             assert_eq!(event.shape(), shape);
         }
+    }
+
+    #[test]
+    fn making_an_event_can_be_watched_and_stopped() {
+        let mut told = vec![];
+        let event = small().generate_watched(&mut |share| {
+            told.push(share);
+            true
+        });
+        assert_eq!(event.unwrap(), small().generate().unwrap());
+        assert!(told.len() > 4 && told.is_sorted() && told[0] == 0.0, "{told:?}");
+        assert!(told.iter().any(|s| *s > 0.3) && told.iter().all(|s| *s < 1.0), "{told:?}");
+        let mut n_left = 3;
+        let stopped = small().generate_watched(&mut |_| {
+            n_left -= 1;
+            n_left > 0
+        });
+        assert_eq!((stopped.unwrap_err().kind(), n_left), (ErrorKind::Interrupted, 0));
     }
 
     #[test]

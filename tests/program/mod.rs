@@ -92,7 +92,7 @@ pub fn assert_fails(output: &Output, code: i32, subject: &str, reason: &str) {
     assert_eq!(output.status.code(), Some(code), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.starts_with(&format!("inrfit: {subject}: ")), "{message}");
-    assert_eq!(message.matches(subject).count(), 1, "the file is named once: {message}");
+    assert_eq!(message.matches(&format!("{subject}: ")).count(), 1, "the file is named once: {message}");
     assert!(message.contains(reason), "{message}");
     assert_eq!(text(&output.stdout), "");
 }
