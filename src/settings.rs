@@ -445,7 +445,7 @@ impl Settings {
                 "a fit has 1 to {MAX_STEPS} steps of 1 to {MAX_BATCH} sites, not {n_steps} of {batch}"
             )));
         }
-        let learning_rate = self.learning_rate.unwrap_or(if exact { 3e-3 } else { 1e-3 });
+        let learning_rate = self.learning_rate.unwrap_or(family.learning_rate);
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
             return Err(Error::argument(format!("the learning rate must be positive, not {learning_rate}")));
         }

@@ -137,7 +137,7 @@ pub struct FitArgs {
     /// Voxels a step [default: 8192; masked: a quarter of the occupied ones of the fullest tile, 256 to 4096]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
-    /// Learning rate of the first step [default: 0.001; masked: 0.003]
+    /// Learning rate of the first step [default: 0.001; masked: 0.003; networks other than siren: 0.003 to 0.01]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
     /// Train each event for this long at most, by the clock of the steps alone (checking and packing come on top); the
