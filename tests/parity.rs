@@ -129,7 +129,7 @@ impl Problem {
                     })
                     .collect();
                 let s = Scalar::new();
-                const MINUS_LOG2_E: f32 = -1.442_695;
+                const MINUS_LOG2_E: f32 = -std::f32::consts::LOG2_E;
                 let each = |f: &dyn Fn(f32) -> f32| sums.iter().map(|a| f(*a)).collect::<Vec<f32>>();
                 outputs.push(match layer.activation {
                     Activation::Sine { omega } => each(&|a| s.sin(omega * a)),

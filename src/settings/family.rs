@@ -91,11 +91,11 @@ impl Family {
             (ModelKind::Siren, _, true) => (25.0, 6.0, 1.0, 3e-3),
             (ModelKind::Ffnet, _, false) => (2.0, 1.0, 1.0, 1e-2),
             (ModelKind::Ffnet, _, true) => (2.0, 1.0, 1.0, 1e-2),
-            (ModelKind::Mfn, _, false) => (40.0, 1.0, 1.0, 6e-3),
+            (ModelKind::Mfn, _, false) => (60.0, 1.0, 1.0, 6e-3),
             (ModelKind::Mfn, _, true) => (16.0, 1.0, 1.0, 1e-2),
             (ModelKind::Wire, _, false) => (4.0, 2.0, 8.0, 3e-3),
             (ModelKind::Wire, _, true) => (3.0, 1.0, 5.0, 6e-3),
-            (ModelKind::WireReal, _, false) => (3.0, 0.3, 17.0, 4e-3),
+            (ModelKind::WireReal, _, false) => (3.0, 0.1, 24.0, 8e-3),
             (ModelKind::WireReal, _, true) => (3.0, 1.0, 8.0, 6e-3),
         };
         Ok(Family {
