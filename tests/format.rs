@@ -11,7 +11,7 @@ use inrfit::codec::Silent;
 use inrfit::event::{DType, Event, Samples};
 use inrfit::lane::Level;
 use inrfit::residual::Bound;
-use inrfit::settings::{Bits, Effort, Mode, Preset, Settings};
+use inrfit::settings::{Bits, Effort, Mode, ModelKind, Preset, Settings};
 use inrfit::synth::SynthSettings;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,13 +37,24 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
     let with_field = Settings { keep_field: true, ..bounded(Bound::Absolute(3.0)) };
     let with_field = Settings { hidden: Some(3), bits: Some(Bits::Fixed(3)), ..with_field };
     let in_tiles = Settings { tile: Some([4, 18, 25]), ..bounded(Bound::Log2(0.2)) };
+    // All said, so that no default has a part in it.
+    let network = |model, constants: &str, settings: &Settings| Settings {
+        model: Some(model),
+        constants: Some(constants.parse().expect("constants")),
+        learning_rate: Some(3e-3),
+        ..settings.clone()
+    };
+    let two_heads =
+        Settings { n_layers: Some(2), hidden: Some(8), n_steps: Some(2000), ..bits(Bits::Fixed(6)) };
+    let published =
+        |preset| Settings { preset, hidden: Some(6), n_layers: Some(2), ..paper_integers.clone() };
     // (name, event, settings, readable without zstd)
     vec![
         ("two_heads_u16", event([12, 14, 9], DType::U16), bits(Bits::Fixed(5)), true),
         ("one_head_u8", event([14, 12, 11], DType::U8), one_head, true),
         ("tiles_i16", event([20, 9, 16], DType::I16), tiles([10, 9, 8]), true),
         ("small_f32", event([12, 13, 14], DType::F32), small, true),
-        ("paper_integers_u16", event([13, 12, 11], DType::U16), paper_integers, true),
+        ("paper_integers_u16", event([13, 12, 11], DType::U16), paper_integers.clone(), true),
         ("paper_u16", event([16, 15, 14], DType::U16), paper, false),
         ("constant_i32", Event::new([2, 3, 4], Samples::I32(vec![-7; 24])).unwrap(), plain.clone(), true),
         (
@@ -52,7 +63,7 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
             plain,
             true,
         ),
-        ("masked_u16", noisy([16, 18, 9], DType::U16, 1), masked, true),
+        ("masked_u16", noisy([16, 18, 9], DType::U16, 1), masked.clone(), true),
         ("lossless_u16", noisy([7, 18, 25], DType::U16, 2), lossless.clone(), true),
         ("lossless_quick_u8", noisy([9, 13, 25], DType::U8, 3), quick(lossless.clone()), true),
         ("log_bound_tiles_u16", noisy([8, 18, 25], DType::U16, 4), in_tiles, true),
@@ -63,6 +74,36 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
         ("log_bound_prior_u16", tracks([48, 30, 3]), log_with_prior, true),
         ("bound_field_prior_u16", tracks([30, 50, 4]), all, true),
         ("bound_quick_f32", noisy([6, 14, 21], DType::F32, 8), quick(bounded(Bound::Absolute(0.02))), true),
+        ("ffnet_u16", event([14, 13, 12], DType::U16), network(ModelKind::Ffnet, "1.5", &two_heads), true),
+        ("mfn_u16", event([14, 13, 12], DType::U16), network(ModelKind::Mfn, "12", &two_heads), true),
+        ("wire_u16", event([14, 13, 12], DType::U16), network(ModelKind::Wire, "4:2:4", &two_heads), true),
+        (
+            "wire_real_u16",
+            event([10, 11, 9], DType::U16),
+            network(ModelKind::WireReal, "6:3:4", &two_heads),
+            true,
+        ),
+        (
+            "masked_ffnet_u16",
+            noisy([14, 16, 9], DType::U16, 1),
+            network(ModelKind::Ffnet, "0.8", &masked),
+            true,
+        ),
+        ("masked_mfn_i16", noisy([14, 16, 9], DType::I16, 2), network(ModelKind::Mfn, "8", &masked), true),
+        (
+            "masked_wire_u16",
+            noisy([14, 16, 9], DType::U16, 3),
+            network(ModelKind::Wire, "6:3:3", &masked),
+            true,
+        ),
+        (
+            "masked_wire_real_f32",
+            noisy([14, 16, 9], DType::F32, 4),
+            network(ModelKind::WireReal, "6:3:3", &masked),
+            true,
+        ),
+        ("paper_ffnet_u16", event([14, 13, 12], DType::U16), published(Preset::PaperFfnet), true),
+        ("paper_wire_u16", event([14, 13, 12], DType::U16), published(Preset::PaperWire), true),
     ]
 }
 

@@ -6,7 +6,7 @@ use inrfit::event::{DType, Event, Samples};
 use inrfit::io::npy;
 use inrfit::residual::{self, Bins, Bound, Hints, Rule};
 use inrfit::prior::Priors;
-use inrfit::settings::{Bits, Effort, Mode, Settings};
+use inrfit::settings::{Bits, Effort, Mode, ModelKind, Settings};
 use inrfit::support::{self, Coding, Walk};
 use inrfit::synth::SynthSettings;
 use std::io::Write;
@@ -43,6 +43,19 @@ fn containers(save: &dyn Fn(&str, &[u8])) {
     let lossless = file(&event(DType::U16, 2), plain(Mode::Lossless));
     save("field", &field);
     save("masked", &file(&event(DType::U16, 3), Settings { tile, ..plain(Mode::Masked) }));
+    let network = |model, mode| Settings { model: Some(model), bits: Some(Bits::Fixed(3)), ..plain(mode) };
+    for (name, model) in [
+        ("ffnet", ModelKind::Ffnet),
+        ("mfn", ModelKind::Mfn),
+        ("wire", ModelKind::Wire),
+        ("wire_real", ModelKind::WireReal),
+    ] {
+        save(
+            name,
+            &file(&event(DType::U16, 1), Settings { n_layers: Some(1), ..network(model, Mode::Field) }),
+        );
+        save(&format!("masked_{name}"), &file(&event(DType::U16, 3), network(model, Mode::Masked)));
+    }
     save("bounded", &file(&event(DType::I16, 4), Settings { keep_field: true, ..bounded(2.0) }));
     save("bounded_f32", &file(&event(DType::F32, 5), Settings { tile, ..bounded(0.5) }));
     save("bounded_log", &file(&event(DType::U8, 6), log));

@@ -14,6 +14,7 @@ use inrfit::error::Result;
 use inrfit::net::NetSpec;
 use inrfit::prior::{ContextPrior, hex, is_prior};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Show what compressed events hold
@@ -86,8 +87,9 @@ struct Network {
     heads: usize,
     features: usize,
     n_weights: usize,
-    omega_first: f32,
-    omega_hidden: f32,
+    /// Of the family, by their names.
+    #[serde(flatten)]
+    constants: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -266,9 +268,12 @@ impl Description {
                 0 => String::new(),
                 k => format!(", {k} features of the support"),
             };
+            // Written as they are stored, in single precision.
+            let constant = |(name, x): (&&str, &f64)| format!(", {} {}", name.replace('_', " "), *x as f32);
+            let constants: String = n.constants.iter().map(constant).collect();
             lines.push(format!(
-                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}{sees}",
-                n.model, n.layers, n.hidden, n.heads, n.n_weights, n.omega_first, n.omega_hidden,
+                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile{constants}{sees}",
+                n.model, n.layers, n.hidden, n.heads, n.n_weights,
             ));
         }
         if let Some(c) = &self.coordinates {
@@ -307,7 +312,6 @@ impl Description {
 
 impl Network {
     fn new(spec: &NetSpec) -> Network {
-        let (omega_first, omega_hidden) = spec.model.omegas();
         Network {
             model: spec.model.name(),
             hidden: spec.hidden,
@@ -315,8 +319,7 @@ impl Network {
             heads: spec.n_heads,
             features: spec.n_features,
             n_weights: spec.n_weights(),
-            omega_first,
-            omega_hidden,
+            constants: spec.model.constants().into_iter().collect(),
         }
     }
 }
