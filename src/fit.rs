@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub struct FitSettings {
     /// The network.
     pub spec: NetSpec,
+    /// What the matrices that read the coordinates are multiplied by at the start.
+    pub input_scale: f32,
     /// Steps in all.
     pub n_steps: u64,
     /// Sites a step.
@@ -104,7 +106,7 @@ pub fn fit_refreshed(
     if n_steps == 0 {
         return Err(Error::argument("a fit needs at least one step"));
     }
-    let initial = Weights::initial(settings.spec, settings.seed)?;
+    let initial = Weights::initial_scaled(settings.spec, settings.seed, settings.input_scale)?;
     let mut trainer = backend.trainer(&initial, set, settings.precision)?;
     let schedule = Schedule { initial: settings.learning_rate, last: settings.last_rate, n_steps };
     let rounded_from = match settings.bits {

@@ -1,16 +1,21 @@
 //! What an encoder is asked to do, and what follows from it for a given event.
 
+mod family;
+
+pub use family::Constants;
+
 use crate::backend::{Adam, Loss, Precision, ValueLoss};
 use crate::domain::{CoordMap, Transform};
 use crate::error::{Error, Result};
 use crate::event::{DType, Event};
 use crate::fit::FitSettings;
 use crate::lane::{Scalar, Simd};
-use crate::net::{Model, NetSpec};
+use crate::net::NetSpec;
 use crate::pattern::{Pattern, Support, run_axis};
 use crate::quant::{BitRates, MatrixBits};
 use crate::residual::Bound;
 use crate::tile::TileGrid;
+use family::Family;
 use inrfit_sampling::SamplerKind;
 use serde::Serialize;
 use std::fmt;
@@ -104,6 +109,24 @@ named! {
         /// SIREN as the code of arXiv 2412.01754 runs it, its mistakes included (values 65 and 66 never come back,
         /// truncation loses half a count); only decoded values are held within the samples' range, as in every file.
         PaperSiren = "paper-siren",
+        /// What that code calls FFNet, in the same way: a multiplicative filter network ([`ModelKind::Mfn`]), not the
+        /// random Fourier features of the paper's text.
+        PaperFfnet = "paper-ffnet",
+        /// What that code calls WIRE, in the same way: real wavelets ([`ModelKind::WireReal`]), not the complex ones of
+        /// the WIRE paper.
+        PaperWire = "paper-wire",
+    }
+}
+
+impl Preset {
+    /// The family of a published network.
+    pub fn family(self) -> Option<ModelKind> {
+        match self {
+            Preset::Default => None,
+            Preset::PaperSiren => Some(ModelKind::Siren),
+            Preset::PaperFfnet => Some(ModelKind::Mfn),
+            Preset::PaperWire => Some(ModelKind::WireReal),
+        }
     }
 }
 
@@ -112,6 +135,14 @@ named! {
     ModelKind {
         /// Sinusoidal representation network.
         Siren = "siren",
+        /// Random Fourier features and a rectified network.
+        Ffnet = "ffnet",
+        /// Multiplicative filter network.
+        Mfn = "mfn",
+        /// Complex Gabor wavelets.
+        Wire = "wire",
+        /// Real Gabor wavelets.
+        WireReal = "wire-real",
     }
 }
 
@@ -216,12 +247,16 @@ pub struct Settings {
     pub bound: Option<Bound>,
     /// How much work a smaller file is worth.
     pub effort: Effort,
+    /// Whether what past events tell may help to tell the values below a bound.
+    pub prior: bool,
     /// Keep a field below a bound even where the file is smaller without.
     pub keep_field: bool,
     /// Which error to make small.
     pub optimise: Option<Optimise>,
     /// Family of the network.
-    pub model: ModelKind,
+    pub model: Option<ModelKind>,
+    /// Its constants.
+    pub constants: Option<Constants>,
     /// Units of a hidden layer.
     pub hidden: Option<usize>,
     /// Hidden layers.
@@ -259,9 +294,11 @@ impl Default for Settings {
             preset: Preset::Default,
             bound: None,
             effort: Effort::Balanced,
+            prior: true,
             keep_field: false,
             optimise: None,
-            model: ModelKind::Siren,
+            model: None,
+            constants: None,
             hidden: None,
             n_layers: None,
             n_heads: None,
@@ -304,7 +341,7 @@ const OCCUPIED_PER_WEIGHT: f64 = 1.7;
 /// Mean bits of a weight beside an exact support, where a byte of weights is worth less error than in a wide network.
 const MASKED_BITS: f32 = 4.0;
 
-/// Units of a masked field of a tile that is worth them.
+/// Units of a masked SIREN of a tile that is worth them; other families get as many weights.
 const MASKED_HIDDEN: usize = 14;
 
 /// Occupied voxels that a weight of the automatic width stands for beside an exact support.
@@ -349,7 +386,7 @@ impl Settings {
 
     pub(crate) fn resolve(&self, event: &Event, grid: &TileGrid, n_occupied: usize) -> Result<Resolved> {
         let n_voxels: usize = grid.max_tile_shape().iter().product();
-        let paper = self.preset == Preset::PaperSiren;
+        let paper = self.preset.family().is_some();
         let n_layers = self.n_layers.unwrap_or(3);
         let exact = self.mode.is_exact();
         let n_heads = self.n_heads.unwrap_or(if paper || exact { 1 } else { 2 });
@@ -360,31 +397,32 @@ impl Settings {
             )));
         }
         let pattern = exact.then(|| pattern(event));
-        let model = match (self.model, paper) {
-            (ModelKind::Siren, _) if exact => masked_model(MASKED_HIDDEN),
-            (ModelKind::Siren, false) => Model::Siren { omega_first: 90.0, omega_hidden: 12.0 },
-            (ModelKind::Siren, true) => Model::Siren { omega_first: 105.0, omega_hidden: 25.0 },
-        };
+        let family = Family::new(self.preset, self.model, self.constants, exact, n_layers, self.seed)?;
         let n_features = pattern.map_or(0, |p| p.n_features());
-        let mut spec = NetSpec { model, n_coords: 3, n_features, hidden: 128, n_layers, n_heads };
-        if let Some(hidden) = self.hidden {
-            spec.hidden = hidden;
-        } else if !paper {
-            let (most, step, widest) = match exact {
-                true => (n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT, 1, MASKED_HIDDEN),
-                false => {
-                    let most = n_voxels as f64 / VOXELS_PER_WEIGHT;
-                    (most.min(n_occupied as f64 / OCCUPIED_PER_WEIGHT), 8, 512)
-                }
-            };
-            let model = |h| if exact { masked_model(h) } else { spec.model };
-            let fits =
-                |h: &usize| NetSpec { hidden: *h, model: model(*h), ..spec }.n_weights() as f64 <= most;
-            spec.hidden = (step..=widest).step_by(step).take_while(fits).last().unwrap_or(step);
-        }
-        if exact {
-            spec.model = masked_model(spec.hidden);
-        }
+        let spec = |family: &Family, hidden: usize| {
+            let model = family.model(hidden);
+            NetSpec { model, n_coords: 3, n_features, hidden, n_layers, n_heads }
+        };
+        let hidden = match (self.hidden, paper) {
+            (Some(hidden), _) => hidden,
+            (None, true) => 128,
+            (None, false) => {
+                let (most, step, widest) = match exact {
+                    true => {
+                        let siren = Family::new(self.preset, None, None, exact, n_layers, self.seed)?;
+                        let most = n_occupied as f64 / OCCUPIED_PER_MASKED_WEIGHT;
+                        (most.min(spec(&siren, MASKED_HIDDEN).n_weights() as f64), 1, 512)
+                    }
+                    false => {
+                        let most = n_voxels as f64 / VOXELS_PER_WEIGHT;
+                        (most.min(n_occupied as f64 / OCCUPIED_PER_WEIGHT), 8, 512)
+                    }
+                };
+                let fits = |h: &usize| spec(&family, *h).n_weights() as f64 <= most;
+                (step..=widest).step_by(step).take_while(fits).last().unwrap_or(step)
+            }
+        };
+        let spec = spec(&family, hidden);
         spec.validate()?;
         let bits = match self.bits.unwrap_or(if paper { Bits::Float } else { Bits::Auto }) {
             Bits::Float => None,
@@ -414,7 +452,7 @@ impl Settings {
                 "a fit has 1 to {MAX_STEPS} steps of 1 to {MAX_BATCH} sites, not {n_steps} of {batch}"
             )));
         }
-        let learning_rate = self.learning_rate.unwrap_or(if exact { 3e-3 } else { 1e-3 });
+        let learning_rate = self.learning_rate.unwrap_or(family.learning_rate);
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
             return Err(Error::argument(format!("the learning rate must be positive, not {learning_rate}")));
         }
@@ -422,6 +460,7 @@ impl Settings {
         let optimise = self.optimise.unwrap_or(if one_head { Optimise::Mse } else { Optimise::LogMae });
         let fit = FitSettings {
             spec,
+            input_scale: family.input_scale,
             n_steps,
             batch,
             learning_rate,
@@ -473,17 +512,6 @@ impl Settings {
 fn fixed_bits(mean: f32, exact: bool) -> BitRates {
     let bias = mean.max(if exact { MASKED_BITS + 2.0 } else { 8.0 });
     BitRates { matrix: MatrixBits::Mean(mean), bias, quarters: exact }
-}
-
-/// The input layers of a masked field with `hidden` units elsewhere. Coordinates take few weights a unit and features
-/// many: at equal bytes, many units of the one and few of the other err least.
-fn masked_model(hidden: usize) -> Model {
-    Model::Conditioned {
-        omega_first: 25,
-        omega_hidden: 6,
-        coord_units: (hidden * 8).div_ceil(3),
-        feature_units: (hidden * 2).div_ceil(3),
-    }
 }
 
 /// The neighbourhood that a masked field sees.

@@ -1,19 +1,23 @@
-"""Decodes an .inrfit file by docs/format.md alone: python3 format_decoder.py FILE > samples (raw, little-endian).
+"""Decodes an .inrfit file by docs/format.md alone: python3 format_decoder.py FILE [PRIOR...] > samples (raw,
+little-endian). PRIOR: files of priors, of which one may be needed.
 
 Python's standard library only, and no zstd: files without zstd packing. Written for clarity, not for speed.
 """
+import hashlib
 import struct
 import sys
 import zlib
 
 from format_decoder_entropy import RangeDecoder, decode_matrix
 from format_decoder_pattern import features, n_features
+from format_decoder_prior import Prior
 from format_decoder_residual import Bins, Impossible, decode_values
 from format_decoder_support import decode_support
 
 MAGIC = b"\x89INRF\r\n\x1a"
 CRITICAL = 0x80
 HEADER, NETWORK, INDEX, FIELD, SUPPORT, RESIDUAL, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x84, 0x85, 0x86, 0xFF
+PRIOR, CONTEXT_NETWORK = 0x88, 0x89
 DTYPES = [("B", 0, 2**8 - 1), ("H", 0, 2**16 - 1), ("h", -(2**15), 2**15 - 1), ("i", -(2**31), 2**31 - 1), ("f", 0, 2**32 - 1)]
 
 
@@ -75,16 +79,30 @@ MANTISSA = [f32(m) for m in (1.0, 1.1892071, 1.4142135, 1.6817929)]
 C = {name: f32(value) for name, value in {
     "inv_pi": 0.31830987, "pi": 3.1415927, "pi_low": 8.742278e-8, "log2e": 1.442695,
     "s0": -0.16666657, "s1": 8.333017e-3, "s2": -1.9806615e-4, "s3": 2.6000539e-6,
+    "c0": -0.5, "c1": 4.166664e-2, "c2": -1.3888404e-3, "c3": 2.4761886e-5, "c4": -2.60771e-7,
     "e0": 0.6931472, "e1": 0.24022651, "e2": 5.550328e-2, "e3": 9.618004e-3, "e4": 1.3400235e-3, "e5": 1.547628e-4,
 }.items()}
 
 
-def sin(x):
+def reduced(x):
     x = clamp(x, -65536.0, 65536.0)
     k = rne(mul(x, C["inv_pi"]))
     r = fma(k, -C["pi"], x)
     r = fma(k, C["pi_low"], r)
-    s = mul(r, r)
+    return k, r, mul(r, r)
+
+
+def cos(x):
+    k, _, s = reduced(x)
+    p = C["c4"]
+    for name in ("c3", "c2", "c1", "c0"):
+        p = fma(p, s, C[name])
+    y = fma(p, s, 1.0)
+    return -y if int(k) % 2 else y
+
+
+def sin(x):
+    k, r, s = reduced(x)
     p = fma(C["s3"], s, C["s2"])
     p = fma(p, s, C["s1"])
     p = fma(p, s, C["s0"])
@@ -180,11 +198,18 @@ def read_header(payload):
 def read_network(payload):
     b = Bytes(payload)
     model = b.varint()
-    require(model <= 1, "an unknown model")
-    omega_first, omega_hidden = b.f32s(2) if model == 0 else [f32(float(b.varint())) for _ in range(2)]
+    require(model <= 5, "an unknown model")
+    seed = 0
+    if model == 1:
+        constants = [f32(float(b.varint())) for _ in range(2)]
+    elif model == 2:
+        constants = b.f32s(1)
+        seed = b.varint()
+        require(seed < 2**32, "a seed of more than 32 bits")
+    else:
+        constants = b.f32s(1 if model == 3 else 2)
+    require(all(x > 0 and x - x == 0 for x in constants), "impossible constants")
     units = None if model == 0 else [b.varint(), b.varint()]
-    require(units is None or all(1 <= n <= 4096 for n in units), "impossible input layers")
-    require(omega_first > 0 and omega_hidden > 0, "impossible omegas")
     provider = b.varint()
     require(provider <= 2, "an unknown provider of features")
     pattern = None
@@ -222,18 +247,99 @@ def read_network(payload):
     else:
         parameters = b.f32s(3)
     require(not b.rest(), "bytes too many in the network record")
-    # Layers: (inputs, outputs, activation, omega).
     c, f = units or [hidden, hidden]
-    layers = [(3, c, "sine", omega_first)]
-    if pattern:
-        layers.append((n_features(pattern), f, "relu", None))
-    n_in = c + f if pattern else c
-    for _ in range(n_layers - 1):
-        layers.append((n_in, hidden, "sine", omega_hidden))
-        n_in = hidden
-    layers.append((n_in, heads, "linear", None))
+    require(model == 0 or 1 <= c <= 4096, "an impossible input layer")
+    require(f < 2**32 and (not pattern or model == 0 or 1 <= f <= 4096), "an impossible input layer")
+    layers = network_layers(model, constants, seed, c, f, n_features(pattern) if pattern else 0, hidden, n_layers, heads)
     return {"layers": layers, "lo": lo, "hi": hi, "transform": transform, "parameters": parameters,
             "pattern": pattern}
+
+
+def network_layers(model, constants, seed, c, f, n_given, hidden, n_layers, heads):
+    """Layers in order: what they read, inputs, outputs, form, activation, constants of it (section 4)."""
+
+    def layer(reads, n_in, n_out, activation, own=(), form="real"):
+        return {"reads": reads, "n_in": n_in, "n_out": n_out, "form": form, "activation": activation, "own": own}
+
+    first, last = constants[0], constants[-1]
+    activation, own, form = {
+        0: ("sine", [first], "real"), 1: ("sine", [first], "real"), 2: ("sine", [f32(6.2831855)], "fixed"),
+        3: ("sine", [first], "real"), 4: ("complex wavelet", constants, "real sums"), 5: ("wavelet", constants, "real"),
+    }[model]
+    layers = [layer(["coords"], 3, c * (2 if model in (2, 4) else 1), activation, own, form)]
+    if model == 2:
+        layers[0]["given"] = frequencies(seed, first, c)
+    reads, n_in, m = [0], layers[0]["n_out"], c
+    if n_given:
+        layers.append(layer(["features"], n_given, f, "rectifier"))
+        reads, n_in = [0, 1], n_in + f
+    for _ in range(n_layers if model == 3 else n_layers - 1):
+        if model <= 1:
+            layers.append(layer(reads, n_in, hidden, "sine", [last]))
+        elif model == 2:
+            layers.append(layer(reads, n_in, hidden, "rectifier"))
+        elif model == 3:
+            layers.append(layer(["coords"], 3, hidden, "sine", [first]))
+            layers.append(layer(reads, n_in, hidden, "product"))
+        elif model == 4:
+            layers.append(layer(reads, n_in, 2 * hidden, "complex wavelet", constants, m))
+        else:
+            layers.append(layer(reads, n_in, hidden, "wavelet", constants))
+        reads, n_in, m = [len(layers) - 1], layers[-1]["n_out"], hidden
+    layers.append(layer(reads, n_in, heads, "linear"))
+    return layers
+
+
+def philox(key, counter):
+    k, l = key
+    a, b, c, d = counter
+    for _ in range(10):
+        p, q = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = q >> 32 ^ b ^ k, q % 2**32, p >> 32 ^ d ^ l, p % 2**32
+        k, l = (k + 0x9E3779B9) % 2**32, (l + 0xBB67AE85) % 2**32
+    return a, b, c, d
+
+
+def frequencies(seed, scale, n):
+    """Rows and biases of the fixed layer."""
+
+    def weight(j):
+        s = sum(w % 2**16 + (w >> 16) for w in philox((seed, 0), (j, 0, 0, 0x66726571)))
+        return mul(mul(float(s - 262140), f32(1.868812e-5)), scale)
+
+    rows = [[weight(3 * i + k) for k in range(3)] for i in range(n)]
+    return rows + rows, [0.0] * n + [0.25] * n
+
+
+def stored_shapes(layer):
+    """(rows, columns) of the matrix and of the biases."""
+    n, form = layer["n_out"], layer["form"]
+    if form == "fixed":
+        return []
+    if form == "real":
+        return [(n, layer["n_in"]), (n, 1)]
+    if form == "real sums":
+        return [(n // 2, layer["n_in"]), (n // 2, 1)]
+    return [(n // 2, 2 * (layer["n_in"] - form)), (n, 1)]
+
+
+def real_rows(layer, matrix, biases):
+    """Rows and biases of the real matrix that does what a layer's does."""
+    n, form, n_in = layer["n_out"], layer["form"], layer["n_in"]
+    if form == "real":
+        return [matrix[o * n_in : (o + 1) * n_in] for o in range(n)], biases
+    n //= 2
+    if form == "real sums":
+        rows = [matrix[o * n_in : (o + 1) * n_in] for o in range(n)]
+        return rows + [[0.0] * n_in] * n, biases + [0.0] * n
+    m, r = form, n_in - 2 * form
+    upper, lower = [], []
+    for o in range(n):
+        row = matrix[o * 2 * (m + r) : (o + 1) * 2 * (m + r)]
+        a, b, c, d = row[:m], row[m : 2 * m], row[2 * m : 2 * m + r], row[2 * m + r :]
+        upper.append(a + [-x for x in b] + c)
+        lower.append(b + a + d)
+    return upper + lower, biases
 
 
 def read_body(b):
@@ -248,7 +354,7 @@ def read_field(b, network):
     require(threshold == threshold, "a threshold that is not a number")
     coding = 1 if packing == 2 else b.u8()
     require(coding <= 1, "an unknown coding of weights")
-    shapes = [s for n_in, n_out, _, _ in network["layers"] for s in ((n_out, n_in), (n_out, 1))]
+    shapes = [s for layer in network["layers"] for s in stored_shapes(layer)]
     if coding == 0:
         tensors = [b.f32s(rows * cols) for rows, cols in shapes]
         require(not b.rest(), "weights of another network")
@@ -262,7 +368,9 @@ def read_field(b, network):
         tensors = [[mul(f32(float(i)), step) for i in decode_matrix(stream, rows, cols)]
                    for (rows, cols), step in zip(shapes, steps)]
         require(not stream.overrun(), "the weights' stream ends early")
-    return threshold, tensors
+    tensors = iter(tensors)
+    return threshold, [layer["given"] if layer["form"] == "fixed" else real_rows(layer, next(tensors), next(tensors))
+                       for layer in network["layers"]]
 
 
 # --- evaluation (sections 4 and 5) -----------------------------------------------------------------------------
@@ -273,20 +381,38 @@ def axis(lo, hi, n):
     return [fma(f32(f32(float(i)) / f32(float(max(n - 1, 1)))), width, lo) for i in range(n)]
 
 
-def heads_at(network, tensors, coords, given):
-    x = coords
-    for number, (n_in, n_out, activation, omega) in enumerate(network["layers"]):
-        if activation == "relu":
-            first, x = x, given
-        matrix, bias = tensors[2 * number], tensors[2 * number + 1]
-        out = []
-        for o in range(n_out):
-            a = bias[o]
-            for k in range(n_in):
-                a = fma(matrix[o * n_in + k], x[k], a)
-            out.append(sin(mul(omega, a)) if activation == "sine" else a if activation == "linear" else max(a, 0.0))
-        x = first + out if activation == "relu" else out
-    return x
+def heads_at(network, weights, coords, given):
+    done = []
+    for layer, (rows, biases) in zip(network["layers"], weights):
+        blocks = {"coords": coords, "features": given}
+        x = [v for reads in layer["reads"] for v in (done[reads] if isinstance(reads, int) else blocks[reads])]
+        sums = []
+        for row, a in zip(rows, biases):
+            for w, v in zip(row, x):
+                a = fma(w, v, a)
+            sums.append(a)
+        activation, own = layer["activation"], layer["own"]
+        if activation == "sine":
+            sums = [sin(mul(own[0], a)) for a in sums]
+        elif activation == "rectifier":
+            sums = [a if a > 0 else 0.0 for a in sums]
+        elif activation == "product":
+            sums = [mul(a, g) for a, g in zip(sums, done[-1])]
+        elif activation == "wavelet":
+            omega, scale = own
+            sums = [mul(sin(mul(omega, a)), exp2(mul(mul(x, x), -C["log2e"]))) for a in sums for x in [mul(scale, a)]]
+        elif activation == "complex wavelet":
+            omega, scale = own
+            n = len(sums) // 2
+            real, imaginary = [], []
+            for x, y in zip(sums[:n], sums[n:]):
+                t = fma(omega, y, mul(mul(scale, scale), fma(y, y, mul(x, x))))
+                e = exp2(mul(t, -C["log2e"]))
+                real.append(mul(e, cos(mul(omega, x))))
+                imaginary.append(mul(e, sin(mul(omega, x))))
+            sums = real + imaginary
+        done.append(sums)
+    return done[-1]
 
 
 def sample(header, network, threshold, heads):
@@ -325,7 +451,7 @@ def held(header, v):
 def read_residual(header, b):
     """Coding, bins and stream."""
     coding, rule = b.u8(), b.u8()
-    require(coding <= 1 and rule <= 2, "an unknown coding or rule of values")
+    require(coding <= 2 and rule <= 2, "an unknown coding or rule of values")
     if rule == 0:
         parameter = b.varint()
         require(parameter < 2**32, "a bound of more than 32 bits")
@@ -356,7 +482,8 @@ def evaluate(header, network, layers, shape):
         return said
     coding, bins, stream = read_residual(header, layers[RESIDUAL])
     field = said and [bins.position(v) if o else 0 for v, o in zip(said, occupied)]
-    values = decode_values(coding, stream, walk, occupied, bins, field)
+    require(coding < 2 or header["prior"] is not None, "values with a prior that the file does not name")
+    values = decode_values(coding, stream, walk, occupied, bins, field, header["prior"])
     require(values is not None, "values that are longer or shorter than their stream")
     return values
 
@@ -382,19 +509,33 @@ def evaluate_field(header, network, b, shape, occupied):
         yield sample(header, network, None if occupied is not None else threshold, heads)
 
 
-def decode(data):
-    """(shape, struct code of a sample, samples in C order)."""
+def read_prior(payload, files):
+    """The prior that a PRIOR record names, among the contents of `files`."""
+    require(payload[:1] == b"\0" and len(payload) == 9, "an unknown kind of prior")
+    for data in files:
+        if hashlib.sha256(data).digest()[:8] == payload[1:]:
+            kind, network = next(read_records(data))
+            require(kind == CONTEXT_NETWORK, "no prior of contexts")
+            return Prior(network)
+    raise Refused("a prior that is not here")
+
+
+def decode(data, priors=()):
+    """(shape, struct code of a sample, samples in C order); `priors` are the contents of priors' files."""
     header = network = None
     tiles = {}
     for kind, payload in read_records(data):
         require((kind == HEADER) == (header is None), "the header is not the first record")
         if kind == HEADER:
-            header = read_header(payload)
+            header = {**read_header(payload), "prior": None}
             shape, counts = header["shape"], header["counts"]
             cuts = [[i * n // c for i in range(c + 1)] for n, c in zip(shape, counts)]
         elif kind == NETWORK:
             require(network is None, "a second network")
             network = read_network(payload)
+        elif kind == PRIOR:
+            require(header["prior"] is None, "a second prior")
+            header["prior"] = read_prior(payload, priors)
         elif kind in (SUPPORT, FIELD, RESIDUAL, RAW):
             b = Bytes(payload)
             tile = b.varint()
@@ -430,6 +571,9 @@ def decode(data):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as file:
-        _, code, decoded = decode(file.read())
+    contents = []
+    for name in sys.argv[1:]:
+        with open(name, "rb") as file:
+            contents.append(file.read())
+    _, code, decoded = decode(contents[0], contents[1:])
     sys.stdout.buffer.write(struct.pack("<%d%s" % (len(decoded), code), *decoded))

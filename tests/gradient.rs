@@ -9,8 +9,8 @@ mod oracle;
 
 use inrfit::backend::cpu::Cpu;
 use inrfit::backend::{Adam, Backend, Precision, Schedule, ValueLoss};
-use inrfit::net::{NetSpec, Weights, tensors};
-use oracle::{Draws, Problem};
+use inrfit::net::{Model, NetSpec, Weights, tensors};
+use oracle::{Draws, FAMILIES, Family, Problem};
 
 /// How far a gradient may be from its reference. Rounding errors of a sum go with the size of its terms, not with
 /// what is left of them, so each tensor is measured against its own root mean square too.
@@ -25,8 +25,19 @@ struct Tolerance {
 
 /// Single precision against double, through networks whose phases reach 30.
 const SINGLE: Tolerance = Tolerance { relative: 2e-4, absolute: 2e-4, typical: 2e-5 };
+/// The same through four layers of wavelets, whose size is a power of e of their sums.
+const WAVELETS: Tolerance = Tolerance { relative: 4e-4, absolute: 4e-4, typical: 1e-4 };
 /// Double against double in another order.
 const DOUBLE: Tolerance = Tolerance { relative: 1e-10, absolute: 1e-10, typical: 1e-11 };
+/// Gradients of a batch whose terms cancel are 0 but for the rounding of terms that add up to 1.
+const CANCELLED: f64 = 1e-5;
+
+fn single(p: &Problem) -> Tolerance {
+    match p.spec.model {
+        Model::Gabor { .. } | Model::RealGabor { .. } => WAVELETS,
+        _ => SINGLE,
+    }
+}
 
 fn compare(
     spec: &NetSpec,
@@ -45,10 +56,11 @@ fn compare(
         let rms = (want.iter().map(|w| w * w).sum::<f64>() / want.len() as f64).sqrt();
         for (i, (g, w)) in got.iter().zip(want).enumerate() {
             let error = (g - w).abs();
-            if !within(error, tolerance.relative * w.abs() + tolerance.absolute * rms) {
+            let cancelled = CANCELLED * tolerance.relative;
+            if !within(error, tolerance.relative * w.abs() + tolerance.absolute * rms + cancelled) {
                 return Err(format!("value {i} of {t:?}: {g} instead of {w} (rms {rms})"));
             }
-            far += usize::from(error > tolerance.typical * rms);
+            far += usize::from(error > tolerance.typical * rms + cancelled);
         }
     }
     if far > got.1.len() / 100 {
@@ -57,23 +69,32 @@ fn compare(
     Ok(())
 }
 
-/// Widths that are no multiple of a block, every depth, with and without features, both losses and all ways to
-/// draw.
+/// Widths that are no multiple of a block, every depth, with and without features, both losses and all ways to draw; of
+/// the families after the first, the wider ones with one loss and way to draw for each.
 fn problems(hidden: &[usize]) -> impl Iterator<Item = Problem> {
     let mut all = Vec::new();
-    for &hidden in hidden {
-        for (n_layers, n_heads, n_features) in
-            (1..=4).flat_map(|l| [1, 2].into_iter().flat_map(move |h| [0, 3, 21].map(|f| (l, h, f))))
-        {
-            for value in [ValueLoss::L1, ValueLoss::L2] {
-                for draws in [Draws::All, Draws::Biased(203), Draws::Corrected(131)] {
-                    all.push((hidden, n_layers, n_heads, n_features, value, draws));
+    for family in FAMILIES {
+        for &hidden in hidden {
+            for (n_layers, n_heads, n_features) in
+                (1..=4).flat_map(|l| [1, 2].into_iter().flat_map(move |h| [0, 3, 21].map(|f| (l, h, f))))
+            {
+                let ways = [ValueLoss::L1, ValueLoss::L2].into_iter().flat_map(|value| {
+                    [Draws::All, Draws::Biased(203), Draws::Corrected(131)].map(move |draws| (value, draws))
+                });
+                if family != Family::Sine && hidden == 5 {
+                    continue;
+                }
+                let n_networks = all.len();
+                for (i, (value, draws)) in ways.enumerate() {
+                    if family == Family::Sine || i == n_networks % 6 {
+                        all.push((family, hidden, n_layers, n_heads, n_features, value, draws));
+                    }
                 }
             }
         }
     }
-    all.into_iter().map(|(hidden, n_layers, n_heads, n_features, value, draws)| {
-        Problem::new(hidden, n_layers, n_heads, n_features).with(value, draws)
+    all.into_iter().map(|(family, hidden, n_layers, n_heads, n_features, value, draws)| {
+        Problem::of(family, hidden, n_layers, n_heads, n_features).with(value, draws)
     })
 }
 
@@ -86,19 +107,19 @@ fn assert_close(p: &Problem, got: &(f64, Vec<f64>), want: &(f64, Vec<f64>), tole
 #[test]
 fn trainer_agrees_with_double_precision() {
     for p in problems(&[5, 17, 40]) {
-        assert_close(&p, &p.trained(), &p.reference(), SINGLE);
+        assert_close(&p, &p.trained(), &p.reference(), single(&p));
     }
     // More draws than one group of tiles holds.
-    for n_heads in [1, 2] {
-        let p = Problem::new(17, 3, n_heads, 21).with(ValueLoss::L1, Draws::Corrected(6_007));
-        assert_close(&p, &p.trained(), &p.reference(), SINGLE);
+    for (family, n_heads) in FAMILIES.into_iter().flat_map(|f| [(f, 1), (f, 2)]) {
+        let p = Problem::of(family, 17, 3, n_heads, 21).with(ValueLoss::L1, Draws::Corrected(6_007));
+        assert_close(&p, &p.trained(), &p.reference(), single(&p));
     }
 }
 
 #[test]
 fn rounded_weights_pass_their_gradient_straight_through() {
     for p in problems(&[5, 17, 40]).map(Problem::rounded) {
-        assert_close(&p, &p.trained(), &p.reference(), SINGLE);
+        assert_close(&p, &p.trained(), &p.reference(), single(&p));
     }
 }
 
@@ -107,7 +128,7 @@ fn trainer_agrees_with_dfdx() {
     for p in problems(&[17, 40]) {
         let oracle = p.dfdx();
         assert_close(&p, &p.reference(), &oracle, DOUBLE);
-        assert_close(&p, &p.trained(), &oracle, SINGLE);
+        assert_close(&p, &p.trained(), &oracle, single(&p));
     }
 }
 
@@ -141,14 +162,20 @@ fn trainer_agrees_with_finite_differences() {
 
 #[test]
 fn wrong_gradients_are_noticed() {
-    let p = Problem::new(17, 3, 2, 21).with(ValueLoss::L1, Draws::Corrected(203)).rounded();
+    for family in FAMILIES {
+        wrong_gradients_of(family);
+    }
+}
+
+fn wrong_gradients_of(family: Family) {
+    let p = Problem::of(family, 17, 3, 2, 21).with(ValueLoss::L1, Draws::Corrected(203)).rounded();
     let (loss, trained) = p.trained();
     let right = p.reference();
     let differs = |what: &str, gradient: Vec<f64>| {
         let right = (loss, right.1.clone());
-        assert!(compare(&p.spec, &(loss, gradient), &right, SINGLE).is_err(), "{what} went unnoticed");
+        assert!(compare(&p.spec, &(loss, gradient), &right, single(&p)).is_err(), "{what} went unnoticed");
     };
-    assert_close(&p, &(loss, trained.clone()), &right, SINGLE);
+    assert_close(&p, &(loss, trained.clone()), &right, single(&p));
     for t in tensors(&p.spec) {
         let change = |f: &dyn Fn(&mut [f64])| {
             let mut g = trained.clone();

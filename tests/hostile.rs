@@ -8,12 +8,17 @@ use inrfit::container::{Limits, frame, kind};
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event, Samples};
 use inrfit::residual::Bound;
-use inrfit::settings::{Bits, Effort, Mode, Settings};
+use inrfit::settings::{Bits, Effort, Mode, ModelKind, Settings};
 
 fn small_file(n_steps: u64) -> (Event, Vec<u8>) {
+    file_of(ModelKind::Siren, n_steps)
+}
+
+fn file_of(model: ModelKind, n_steps: u64) -> (Event, Vec<u8>) {
     let event = event([8, 9, 7], DType::U16);
     let settings = Settings {
         mode: Mode::Field,
+        model: Some(model),
         hidden: Some(4),
         n_layers: Some(1),
         bits: Some(Bits::Fixed(3)),
@@ -75,8 +80,14 @@ fn strict() -> InrCodec {
 
 #[test]
 fn payloads_with_right_checksums_never_panic() {
+    for model in [ModelKind::Siren, ModelKind::Ffnet, ModelKind::Mfn, ModelKind::Wire, ModelKind::WireReal] {
+        payloads_of(model);
+    }
+}
+
+fn payloads_of(model: ModelKind) {
     // What checksums cannot catch: nonsense written on purpose. Every byte of every payload takes several values.
-    let (_, bytes) = small_file(4);
+    let (_, bytes) = file_of(model, 4);
     let parts = records(&bytes);
     let mut n_refused = 0;
     for (i, (_, payload)) in parts.iter().enumerate() {
@@ -93,7 +104,45 @@ fn payloads_with_right_checksums_never_panic() {
             n_refused += usize::from(strict().decode(&seal(&bad)).is_err());
         }
     }
-    assert!(n_refused > 300, "{n_refused}");
+    assert!(n_refused > 300, "{model:?}: {n_refused}");
+}
+
+#[test]
+fn networks_of_impossible_sizes_are_refused() {
+    // (model as it is written up to the features, kind of error); no features, 4 units, 2 layers, 1 head.
+    let f32s = |x: &[f32]| x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let model = |number: u8, constants: &[f32], rest: &[u8]| [&[number][..], &f32s(constants), rest].concat();
+    let (units, many, too_many): (&[u8], &[u8], &[u8]) = (&[3, 3], &[0x80, 0x20, 0], &[0x81, 0x20, 0]);
+    let cases = [
+        (model(2, &[2.0], &[[7].as_slice(), units].concat()), None),
+        (model(2, &[2.0], &[[7].as_slice(), many].concat()), Some(ErrorKind::Limit)),
+        (model(2, &[2.0], &[[7].as_slice(), too_many].concat()), Some(ErrorKind::Corrupt)),
+        (model(2, &[2.0], &[7, 0, 0]), Some(ErrorKind::Corrupt)),
+        (model(2, &[-2.0], &[7, 3, 3]), Some(ErrorKind::Corrupt)),
+        (model(2, &[2.0], &[[0xff; 5].as_slice(), units].concat()), Some(ErrorKind::Corrupt)),
+        (model(3, &[f32::NAN], units), Some(ErrorKind::Corrupt)),
+        (model(3, &[2.0], too_many), Some(ErrorKind::Corrupt)),
+        (model(3, &[2.0], many), Some(ErrorKind::Limit)),
+        (model(4, &[2.0, 0.0], units), Some(ErrorKind::Corrupt)),
+        (model(4, &[2.0, 1.0], units), None),
+        (model(4, &[2.0, 1.0], many), Some(ErrorKind::Limit)),
+        (model(5, &[f32::INFINITY, 1.0], units), Some(ErrorKind::Corrupt)),
+        (model(5, &[2.0, 1.0], units), None),
+        (model(6, &[2.0, 1.0], units), Some(ErrorKind::Unsupported)),
+    ];
+    let (_, bytes) = file_of(ModelKind::WireReal, 4);
+    let parts = records(&bytes);
+    for (model, kind) in cases {
+        let payload =
+            [&model[..], &[0, 4, 2, 1, 0], &f32s(&[-1.0, 1.0]), &[0, 0], &f32s(&[0.0, 1.0])].concat();
+        let limits = Limits { max_weights: 1 << 13, ..Limits::default() };
+        let read = inrfit::container::NetworkHeader::from_payload(&payload, 0, &limits);
+        assert_eq!(read.err().map(|e| e.kind()), kind, "{model:?}");
+        // A field of another network.
+        let mut bad = parts.clone();
+        bad[1].1 = payload;
+        assert!(strict().decode(&seal(&bad)).is_err(), "{model:?}");
+    }
 }
 
 #[test]

@@ -260,6 +260,7 @@ impl Reference {
                                 sum.max(0.0)
                             }
                             Activation::Linear => sum,
+                            other => panic!("no reference for {other:?}"),
                         }
                     })
                     .collect(),

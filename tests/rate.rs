@@ -7,13 +7,14 @@ use inrfit::container::{Contents, Limits};
 use inrfit::error::{ErrorKind, Result};
 use inrfit::event::{DType, Event, Samples};
 use inrfit::metrics::{Metrics, default_peak};
+use inrfit::prior::Priors;
 use inrfit::rate::{Goal, compress};
 use inrfit::settings::{Bits, Mode, Settings};
 use inrfit::synth::SynthSettings;
 
 fn codec(mode: Mode) -> InrCodec {
     let settings = Settings { mode, n_steps: Some(200), batch: Some(512), ..Settings::default() };
-    InrCodec { settings, limits: Limits::default(), n_threads: 2 }
+    InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() }
 }
 
 fn synthetic(occupancy: f64) -> Event {

@@ -5,7 +5,7 @@ mod common;
 use common::codec;
 use inrfit::codec::{Codec, InrCodec, Silent};
 use inrfit::event::{DType, Event, Samples};
-use inrfit::settings::{Bits, Mode, Preset, Sampling, Settings};
+use inrfit::settings::{Bits, Mode, ModelKind, Preset, Sampling, Settings};
 use inrfit_sampling::SamplerKind;
 use proptest::prelude::*;
 
@@ -43,9 +43,17 @@ fn settings() -> impl Strategy<Value = Settings> {
         Just(Sampling::Drawn(SamplerKind::Importance { epsilon: 0.1 })),
         Just(Sampling::Drawn(SamplerKind::Balanced { share: 0.5 })),
     ];
-    (bits, sampling, 1usize..=2, 1usize..4, 1usize..6, any::<bool>(), 0u64..5).prop_map(
-        |(bits, sampling, n_heads, n_layers, hidden, correct, seed)| Settings {
+    let model = prop_oneof![
+        Just(ModelKind::Siren),
+        Just(ModelKind::Ffnet),
+        Just(ModelKind::Mfn),
+        Just(ModelKind::Wire),
+        Just(ModelKind::WireReal),
+    ];
+    (bits, sampling, 1usize..=2, 1usize..4, 1usize..6, any::<bool>(), 0u64..5, model).prop_map(
+        |(bits, sampling, n_heads, n_layers, hidden, correct, seed, model)| Settings {
             mode: Mode::Field,
+            model: Some(model),
             bits: Some(bits),
             sampling: Some(sampling),
             n_heads: Some(n_heads),
@@ -153,10 +161,24 @@ fn overhead_of_a_large_tile_stays_below_a_hundred_bytes() {
     let counts: Vec<u16> = (0..n).map(|i| if pattern(i) { 70 + (i % 900) as u16 } else { 0 }).collect();
     for samples in [Samples::from(extremes), Samples::from(floats), Samples::from(counts)] {
         let event = Event::new([130, 131, 40], samples).unwrap();
-        for (preset, n_heads) in [(Preset::Default, 1), (Preset::Default, 2), (Preset::PaperSiren, 1)] {
+        let plain = |model| (Preset::Default, Some(model), 2);
+        for (preset, model, n_heads) in [
+            (Preset::Default, None, 1),
+            (Preset::Default, None, 2),
+            (Preset::PaperSiren, None, 1),
+            (Preset::PaperFfnet, None, 1),
+            (Preset::PaperWire, None, 1),
+            plain(ModelKind::Ffnet),
+            plain(ModelKind::Mfn),
+            plain(ModelKind::Wire),
+            plain(ModelKind::WireReal),
+        ] {
             let settings = Settings {
                 mode: Mode::Field,
                 preset,
+                model,
+                constants: model.map(|_| "0.3:0.7".parse().unwrap()),
+                seed: u64::MAX,
                 n_heads: Some(n_heads),
                 hidden: Some(136),
                 n_steps: Some(1),
@@ -167,7 +189,10 @@ fn overhead_of_a_large_tile_stays_below_a_hundred_bytes() {
             };
             let made = codec(settings).compress(&event, &Silent).unwrap();
             let layers = made.report.layers;
-            assert!(layers.field + layers.raw > 0 && layers.other <= 96, "{preset} {n_heads}: {layers:?}");
+            assert!(
+                layers.field + layers.raw > 0 && layers.other <= 96,
+                "{preset} {model:?} {n_heads}: {layers:?}"
+            );
         }
     }
 }

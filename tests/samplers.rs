@@ -84,6 +84,7 @@ fn fitted(refresh: &mut dyn FnMut(&Weights) -> Result<Option<DrawTable>>) -> Fit
     let model = Model::Siren { omega_first: 10.0, omega_hidden: 5.0 };
     let settings = FitSettings {
         spec: NetSpec { model, n_coords: 3, n_features: 0, hidden: 8, n_layers: 2, n_heads: 1 },
+        input_scale: 1.0,
         n_steps: 320,
         batch: 64,
         learning_rate: 3e-3,

@@ -4,8 +4,9 @@ use inrfit::codec::{InrCodec, Silent};
 use inrfit::container::{Limits, PackWriter};
 use inrfit::event::{DType, Event, Samples};
 use inrfit::io::npy;
-use inrfit::residual::{self, Bins, Bound, Rule};
-use inrfit::settings::{Bits, Effort, Mode, Settings};
+use inrfit::residual::{self, Bins, Bound, Hints, Rule};
+use inrfit::prior::Priors;
+use inrfit::settings::{Bits, Effort, Mode, ModelKind, Settings};
 use inrfit::support::{self, Coding, Walk};
 use inrfit::synth::SynthSettings;
 use std::io::Write;
@@ -28,7 +29,7 @@ fn event(dtype: DType, seed: u64) -> Event {
 /// The file of `event`, its network small and hardly trained.
 fn file(event: &Event, settings: Settings) -> Vec<u8> {
     let settings = Settings { hidden: Some(2), n_steps: Some(4), batch: Some(64), ..settings };
-    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1 };
+    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1, priors: Priors::default() };
     codec.compress(event, &Silent).expect("a file").bytes
 }
 
@@ -42,6 +43,19 @@ fn containers(save: &dyn Fn(&str, &[u8])) {
     let lossless = file(&event(DType::U16, 2), plain(Mode::Lossless));
     save("field", &field);
     save("masked", &file(&event(DType::U16, 3), Settings { tile, ..plain(Mode::Masked) }));
+    let network = |model, mode| Settings { model: Some(model), bits: Some(Bits::Fixed(3)), ..plain(mode) };
+    for (name, model) in [
+        ("ffnet", ModelKind::Ffnet),
+        ("mfn", ModelKind::Mfn),
+        ("wire", ModelKind::Wire),
+        ("wire_real", ModelKind::WireReal),
+    ] {
+        save(
+            name,
+            &file(&event(DType::U16, 1), Settings { n_layers: Some(1), ..network(model, Mode::Field) }),
+        );
+        save(&format!("masked_{name}"), &file(&event(DType::U16, 3), network(model, Mode::Masked)));
+    }
     save("bounded", &file(&event(DType::I16, 4), Settings { keep_field: true, ..bounded(2.0) }));
     save("bounded_f32", &file(&event(DType::F32, 5), Settings { tile, ..bounded(0.5) }));
     save("bounded_log", &file(&event(DType::U8, 6), log));
@@ -122,7 +136,7 @@ fn exact(save: &dyn Fn(&str, &[u8])) {
         let bins = Bins::new(Rule::Integer(4), DType::U16, (1.0, 1023.0)).expect("bins");
         let symbols: Vec<u16> =
             values.iter().map(|v| if *v == 0.0 { 0 } else { bins.of(*v) as u16 }).collect();
-        let residual = residual::encode(coding, walk, &occupied, &bins, None, &symbols);
+        let residual = residual::encode(coding, walk, &occupied, &bins, Hints::default(), &symbols);
         let how = 128 | u8::from(coding == Coding::Quick);
         let length = u8::try_from(support.len()).expect("a short code");
         save(name, &[head(how, bound), vec![length], support, residual].concat());

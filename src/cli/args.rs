@@ -1,12 +1,14 @@
 //! Arguments as typed, and what they ask of the library.
 
+use super::prior::PriorArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
 use inrfit::rate::Goal;
 use inrfit::residual::Bound;
 use inrfit::settings::{
-    Bits, DeviceRequest, Effort, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling, Settings,
+    Bits, Constants, DeviceRequest, Effort, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling,
+    Settings,
 };
 use inrfit::tile::MAX_DEFAULT_TILE_VOXELS;
 use std::num::NonZeroUsize;
@@ -83,6 +85,11 @@ pub struct FitArgs {
     /// also tries small networks below a bound [default: balanced]
     #[arg(long, value_name = "NAME", value_parser = one_of::<Effort>(Effort::NAMES), hide_possible_values = true)]
     effort: Option<Effort>,
+    #[command(flatten)]
+    pub prior: PriorArgs,
+    /// Use no prior
+    #[arg(long, conflicts_with = "priors", help_heading = "Priors")]
+    no_prior: bool,
     /// Instead of a width: this ratio of bytes of the samples to bytes of the file, within 5 %. Takes one fit, two where
     /// the first is off; in mode masked also one lossless coding
     #[arg(long, value_name = "R", allow_hyphen_values = true, conflicts_with_all = ["bytes", "log_mae", "hidden", "bits"])]
@@ -101,14 +108,22 @@ pub struct FitArgs {
     /// mse with one head in mode field]
     #[arg(long, value_name = "NAME", value_parser = one_of::<Optimise>(Optimise::NAMES), hide_possible_values = true)]
     optimise: Option<Optimise>,
-    /// Where settings come from that are not given: default, or paper-siren = SIREN as published (one head, full
-    /// batch, 3000 steps, 128 units, weights in float32; takes long; decoded values are held within the range of the
-    /// samples) [default: default]
+    /// Where settings come from that are not given: default, or a network of arXiv 2412.01754 as its code runs it (one
+    /// head, full batch, 3000 steps, 128 units, weights in float32; takes long; decoded values are held within the
+    /// range of the samples): paper-siren, paper-ffnet = what the code calls FFNet, an mfn, paper-wire = what it calls
+    /// WIRE, a wire-real [default: default]
     #[arg(long, value_name = "NAME", value_parser = one_of::<Preset>(Preset::NAMES), hide_possible_values = true)]
     preset: Option<Preset>,
-    /// Family of the network: siren [default: siren]
+    /// Family of the network: siren, ffnet = random Fourier features and rectified layers, mfn = multiplicative filters,
+    /// wire = complex Gabor wavelets (a unit is a complex one: twice the weights), wire-real = real ones [default:
+    /// siren, or that of the preset]
     #[arg(long, value_name = "NAME", value_parser = one_of::<ModelKind>(ModelKind::NAMES), hide_possible_values = true)]
     model: Option<ModelKind>,
+    /// Constants of the network, A, A:B or A:B:C. siren: omega of the first layer, of the others; ffnet: deviation of
+    /// the frequencies; mfn: omega; wire, wire-real: omega, scale. C multiplies the starting weights that read the
+    /// coordinates [default: by family and mode]
+    #[arg(long, value_name = "A:B:C")]
+    constants: Option<Constants>,
     /// Units of a hidden layer [default: as many as the fullest tile is worth; masked: 14 at most, and 8/3 and 2/3 as
     /// many in the layers that read coordinates and occupancy]
     #[arg(long, value_name = "N")]
@@ -140,7 +155,7 @@ pub struct FitArgs {
     /// Voxels a step [default: 8192; masked: a quarter of the occupied ones of the fullest tile, 256 to 4096]
     #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
-    /// Learning rate of the first step [default: 0.001; masked: 0.003]
+    /// Learning rate of the first step [default: 0.001; masked: 0.003; networks other than siren: 0.003 to 0.01]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
     /// Train each event for this long at most, by the clock of the steps alone (checking and packing come on top); the
@@ -170,10 +185,12 @@ impl FitArgs {
             mode: self.mode.unwrap_or(mode),
             bound,
             effort: self.effort.unwrap_or(default.effort),
+            prior: !self.no_prior,
             keep_field: self.keep_field,
             preset: self.preset.unwrap_or(default.preset),
             optimise: self.optimise,
-            model: self.model.unwrap_or(default.model),
+            model: self.model,
+            constants: self.constants,
             hidden: self.hidden.map(NonZeroUsize::get),
             n_layers: self.layers.map(NonZeroUsize::get),
             n_heads: self.heads.map(usize::from),

@@ -60,7 +60,9 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     let mut codecs = Vec::new();
     for spec in specs {
         let fit = FitArgs::from_spec(&spec)?;
-        codecs.push((spec, fit.goal(), InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads }));
+        let codec =
+            InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.prior.load()? };
+        codecs.push((spec, fit.goal(), codec));
     }
     if let Some(path) = &args.output {
         format_of(path)?;
@@ -122,7 +124,12 @@ fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: 
     .map_err(|e| e.context(&named))?;
     row.encode_seconds = Some(start.elapsed().as_secs_f64());
     drop(bar);
-    let how = Decoding { limits: codec.limits, n_threads: codec.n_threads, shows_progress: !talk.quiet };
+    let how = Decoding {
+        limits: codec.limits,
+        priors: codec.priors.clone(),
+        n_threads: codec.n_threads,
+        shows_progress: !talk.quiet,
+    };
     let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;
     if decoded != compressed.decoded {
         return Err(Error::corrupt(format!("{named}: decoding twice gave different samples")));

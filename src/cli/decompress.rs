@@ -7,6 +7,7 @@ use super::files::{
 use super::inside::NO_LIMITS;
 use super::output::{Out, extents};
 use super::parallel::in_order;
+use super::prior::PriorArgs;
 use super::progress::{Bar, go_on};
 use super::region::{Part, Wanted};
 use super::report::{Report, Stages};
@@ -17,6 +18,7 @@ use inrfit::container::{Contents, Header, Limits, PackReader};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::{DType, Event, Samples};
 use inrfit::io::{ReadSeek, npy};
+use inrfit::prior::Priors;
 use inrfit::query::{Answer, Asked, Grid};
 use inrfit::settings::Settings;
 use inrfit::tile::Tile;
@@ -77,6 +79,8 @@ pub struct Decompress {
     output: Option<PathBuf>,
     #[command(flatten)]
     part: Part,
+    #[command(flatten)]
+    prior: PriorArgs,
     /// Take this event of a pack alone, counted from 0
     #[arg(long, value_name = "N")]
     event: Option<usize>,
@@ -308,6 +312,7 @@ fn decode_task(
     let (_, n_threads) = args.jobs.share(args.threads);
     let how = Decoding {
         limits: args.memory.limits(),
+        priors: args.prior.load()?,
         n_threads,
         shows_progress: shows_progress && !args.talk.quiet,
     };
@@ -462,10 +467,12 @@ fn tell(done: &Done, talk: Talk, out: &mut Out) -> Result<()> {
 }
 
 /// How compressed events are decoded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Decoding {
     /// What it may use.
     pub limits: Limits,
+    /// Priors at hand.
+    pub priors: Priors,
     /// Threads to run on.
     pub n_threads: usize,
     /// Whether a line on a terminal shows how far it is.
@@ -521,7 +528,12 @@ impl Decoding {
     }
 
     fn codec(&self) -> InrCodec {
-        InrCodec { settings: Settings::default(), limits: self.limits, n_threads: self.n_threads }
+        InrCodec {
+            settings: Settings::default(),
+            limits: self.limits,
+            n_threads: self.n_threads,
+            priors: self.priors.clone(),
+        }
     }
 
     fn refused(&self, name: &str, error: Error) -> Error {

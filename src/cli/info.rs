@@ -12,13 +12,15 @@ use inrfit::container::Record;
 use inrfit::domain::Transform;
 use inrfit::error::Result;
 use inrfit::net::NetSpec;
+use inrfit::prior::{ContextPrior, hex, is_prior};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Show what compressed events hold
 ///
 /// Reads the records of each file and checks their checksums; decodes nothing. Offsets and sizes are in bytes. Of a
-/// pack each event is told as if it were a file.
+/// pack each event is told as if it were a file; of a prior, its kind, size and hash.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  inrfit info event.npy.inrfit\n  inrfit info event.npy.inrfit --json | jq .network"
@@ -52,9 +54,22 @@ struct Description {
     network: Option<Network>,
     coordinates: Option<Coordinates>,
     transform: Option<Value>,
+    /// First bytes of the hash of the prior that it needs.
+    prior: Option<String>,
     n_weights: u64,
     layers: Layers,
     records: Vec<Entry>,
+}
+
+/// What is told of a prior.
+#[derive(Debug, Serialize)]
+struct PriorDescription {
+    input: String,
+    prior: &'static str,
+    hash: String,
+    bytes: usize,
+    hidden: [usize; 2],
+    n_weights: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,8 +87,9 @@ struct Network {
     heads: usize,
     features: usize,
     n_weights: usize,
-    omega_first: f32,
-    omega_hidden: f32,
+    /// Of the family, by their names.
+    #[serde(flatten)]
+    constants: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,6 +145,26 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
             Ok(())
         };
         match content(input) {
+            Ok(Content::Event(bytes)) if is_prior(&bytes) => {
+                n_told += 1;
+                match describe_prior(input.display().to_string(), &bytes) {
+                    Ok(prior) if args.talk.json => out.line(&json(&prior)?)?,
+                    Ok(prior) if args.talk.is_human() => out.line(&format!(
+                        "{}: prior of {}, {} bytes, hidden layers of {} and {} units, {} weights\nhash {}",
+                        prior.input,
+                        prior.prior,
+                        prior.bytes,
+                        prior.hidden[0],
+                        prior.hidden[1],
+                        prior.n_weights,
+                        prior.hash
+                    ))?,
+                    Ok(_) => {}
+                    Err(error) => {
+                        keep_failure(&error, &mut failures);
+                    }
+                }
+            }
             Ok(Content::Event(bytes)) => tell(describe(input.display().to_string(), &bytes))?,
             Ok(Content::Pack(mut pack)) => {
                 for i in 0..pack.n_events() {
@@ -147,6 +183,18 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
 fn describe(name: String, bytes: &[u8]) -> Result<Description> {
     let inside = Inside::read(bytes).map_err(|e| e.context(&name))?;
     Ok(Description::new(name, bytes.len(), &inside))
+}
+
+fn describe_prior(input: String, bytes: &[u8]) -> Result<PriorDescription> {
+    let prior = ContextPrior::from_bytes(bytes).map_err(|e| e.context(&input))?;
+    Ok(PriorDescription {
+        input,
+        prior: "contexts",
+        hash: hex(&prior.hash()),
+        bytes: bytes.len(),
+        hidden: prior.network().units(),
+        n_weights: prior.network().n_weights(),
+    })
 }
 
 impl Description {
@@ -182,6 +230,7 @@ impl Description {
                 }
                 Transform::Ln { offset, scale, cut } => Value::Ln { offset, scale, cut },
             }),
+            prior: inside.contents.prior.map(|hash| hex(&hash)),
             n_weights: inside.n_weights,
             layers: inside.layers,
             records: inside.contents.records.iter().map(Entry::new).collect(),
@@ -219,9 +268,12 @@ impl Description {
                 0 => String::new(),
                 k => format!(", {k} features of the support"),
             };
+            // Written as they are stored, in single precision.
+            let constant = |(name, x): (&&str, &f64)| format!(", {} {}", name.replace('_', " "), *x as f32);
+            let constants: String = n.constants.iter().map(constant).collect();
             lines.push(format!(
-                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile, omega {} then {}{sees}",
-                n.model, n.layers, n.hidden, n.heads, n.n_weights, n.omega_first, n.omega_hidden,
+                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile{constants}{sees}",
+                n.model, n.layers, n.hidden, n.heads, n.n_weights,
             ));
         }
         if let Some(c) = &self.coordinates {
@@ -236,6 +288,9 @@ impl Description {
                     format!("value        ln(v - {offset}) / {scale}; decoded values below {cut} are empty")
                 }
             });
+        }
+        if let Some(prior) = &self.prior {
+            lines.push(format!("prior        of contexts, hash {prior}"));
         }
         lines.push(format!(
             "bytes        field {}, support {}, residual {}, raw {}, other {}",
@@ -257,7 +312,6 @@ impl Description {
 
 impl Network {
     fn new(spec: &NetSpec) -> Network {
-        let (omega_first, omega_hidden) = spec.model.omegas();
         Network {
             model: spec.model.name(),
             hidden: spec.hidden,
@@ -265,8 +319,7 @@ impl Network {
             heads: spec.n_heads,
             features: spec.n_features,
             n_weights: spec.n_weights(),
-            omega_first,
-            omega_hidden,
+            constants: spec.model.constants().into_iter().collect(),
         }
     }
 }

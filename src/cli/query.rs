@@ -5,6 +5,7 @@ use super::args::{Talk, Threads};
 use super::decompress::{Decoding, Memory};
 use super::files::{Content, Output, content, is_an_array, is_stdin};
 use super::output::Out;
+use super::prior::PriorArgs;
 use clap::Args;
 use inrfit::error::{Error, Result};
 use inrfit::io::npy;
@@ -72,6 +73,8 @@ pub struct Query {
     #[arg(short, long)]
     force: bool,
     #[command(flatten)]
+    prior: PriorArgs,
+    #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
     talk: Talk,
@@ -126,6 +129,7 @@ pub fn run(args: &Query, out: &mut Out) -> Result<Exit> {
     let (name, bytes) = compressed(args)?;
     let how = Decoding {
         limits: args.memory.limits(),
+        priors: args.prior.load()?,
         n_threads: args.threads.resolve(),
         shows_progress: !args.talk.quiet,
     };

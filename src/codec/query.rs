@@ -8,10 +8,12 @@ use crate::container::{Contents, FieldLayer, Header, Limits, RawTile, SupportLay
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Samples;
 use crate::field::blocks;
+use crate::prior::{ContextPrior, Priors};
 use crate::query::{Answer, Asked, Asking, Grid, Piece, exceeds, no_field, voxel_of};
 use crate::tile::{Tile, TileGrid, place};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Points between two looks at whether to stop.
 const POINTS_AT_ONCE: usize = 1 << 16;
@@ -41,7 +43,7 @@ impl InrCodec {
         let sites = by_tile.iter().map(|(tile, points)| (*tile, (points.len() * times) as u128));
         check_operations(&contents, sites, &self.limits)?;
         let cpu = self.cpu()?;
-        let opened = Opened::new(&cpu, &contents)?;
+        let opened = Opened::new(&cpu, &contents, &self.priors)?;
         let nothing = Answer { value: 0.0, gradient: None };
         let mut out = vec![nothing; points.len()];
         let n_tiles = by_tile.len();
@@ -101,7 +103,7 @@ impl InrCodec {
         let points_per_voxel = grid.n_points().div_ceil(region.n_voxels() as u128);
         check_operations(&contents, touched.map(|(i, n)| (i, n * points_per_voxel)), &self.limits)?;
         let cpu = self.cpu()?;
-        let opened = Opened::new(&cpu, &contents)?;
+        let opened = Opened::new(&cpu, &contents, &self.priors)?;
         let is_voxel = |a: usize| (0..grid.shape()[a]).any(|i| grid.at(a, i).fract() == 0.0);
         let has_voxels = (0..3).all(is_voxel);
         let mut pieces: BTreeMap<usize, Piece> = BTreeMap::new();
@@ -179,17 +181,18 @@ fn runs(tiles: &TileGrid, grid: &Grid, axis: usize, range: Range<usize>) -> Vec<
 /// A file whose tiles can be asked.
 struct Opened<'a> {
     contents: &'a Contents<'a>,
+    prior: Option<Arc<ContextPrior>>,
     asking: Asking<'a>,
 }
 
 impl<'a> Opened<'a> {
-    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>) -> Result<Opened<'a>> {
+    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>, priors: &Priors) -> Result<Opened<'a>> {
         let has_field = contents.tiles.iter().any(|layers| layers.field.is_some());
         if !has_field && contents.tiles.iter().any(|layers| layers.residual.is_some()) {
             return Err(no_field());
         }
         let asking = Asking { cpu, header: &contents.header, voxels_will_do: has_field };
-        Ok(Opened { contents, asking })
+        Ok(Opened { contents, prior: priors.needed(contents)?, asking })
     }
 
     /// Tile `i`; with its decoded voxels, where they are not what its field says and `with_voxels` are asked for.
@@ -212,7 +215,8 @@ impl<'a> Opened<'a> {
             piece.field = Some(net_field(&layer, network)?);
         }
         if layers.residual.is_some() && (with_voxels || piece.field.is_none()) {
-            piece.samples = Some(decode_tile(self.asking.cpu, contents, layers, tile.shape)?);
+            piece.samples =
+                Some(decode_tile(self.asking.cpu, contents, self.prior.as_deref(), layers, tile.shape)?);
         }
         Ok(piece)
     }

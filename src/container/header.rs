@@ -39,6 +39,33 @@ pub struct NetworkHeader {
     pub transform: Transform,
 }
 
+/// The first bytes of the SHA-256 of a prior's file: what names it in compressed events.
+pub type PriorHash = [u8; 8];
+
+/// What a prior is for: contexts of values.
+const CONTEXTS: u8 = 0;
+
+/// Payload of the record that names a prior of contexts.
+pub fn prior_payload(hash: &PriorHash) -> Vec<u8> {
+    let mut payload = vec![CONTEXTS];
+    payload.extend(hash);
+    payload
+}
+
+/// The inverse of [`prior_payload`].
+pub(super) fn parse_prior(payload: &[u8], offset: u64) -> Result<PriorHash> {
+    match payload.split_first() {
+        Some((&CONTEXTS, hash)) => hash
+            .try_into()
+            .map_err(|_| Error::corrupt_at(offset, format!("a prior's name of {} bytes", hash.len()))),
+        Some((other, _)) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a prior of kind {other} (at byte {offset}): a newer program is needed"),
+        )),
+        None => Err(Error::corrupt_at(offset, "a prior without a name")),
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct HeaderOnDisk {
     shape: [u32; 3],
@@ -74,6 +101,65 @@ struct NetworkOnDisk {
 enum ModelOnDisk {
     Siren { omega_first: f32, omega_hidden: f32 },
     Conditioned { omega_first: u32, omega_hidden: u32, coord_units: u32, feature_units: u32 },
+    Fourier { scale: f32, seed: u32, n_frequencies: u32, feature_units: u32 },
+    Filters { omega: f32, coord_units: u32, feature_units: u32 },
+    Gabor { omega: f32, scale: f32, coord_units: u32, feature_units: u32 },
+    RealGabor { omega: f32, scale: f32, coord_units: u32, feature_units: u32 },
+}
+
+impl ModelOnDisk {
+    /// Units that are valid fit.
+    fn new(model: Model) -> ModelOnDisk {
+        match model {
+            Model::Siren { omega_first, omega_hidden } => ModelOnDisk::Siren { omega_first, omega_hidden },
+            Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
+                ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
+            }
+            Model::Fourier { scale, seed, n_frequencies, feature_units } => {
+                let [n_frequencies, feature_units] = [n_frequencies as u32, feature_units as u32];
+                ModelOnDisk::Fourier { scale, seed, n_frequencies, feature_units }
+            }
+            Model::Filters { omega, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
+                ModelOnDisk::Filters { omega, coord_units, feature_units }
+            }
+            Model::Gabor { omega, scale, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
+                ModelOnDisk::Gabor { omega, scale, coord_units, feature_units }
+            }
+            Model::RealGabor { omega, scale, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
+                ModelOnDisk::RealGabor { omega, scale, coord_units, feature_units }
+            }
+        }
+    }
+
+    fn model(self) -> Model {
+        match self {
+            ModelOnDisk::Siren { omega_first, omega_hidden } => Model::Siren { omega_first, omega_hidden },
+            ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
+                Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
+            }
+            ModelOnDisk::Fourier { scale, seed, n_frequencies, feature_units } => {
+                let [n_frequencies, feature_units] = [n_frequencies as usize, feature_units as usize];
+                Model::Fourier { scale, seed, n_frequencies, feature_units }
+            }
+            ModelOnDisk::Filters { omega, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
+                Model::Filters { omega, coord_units, feature_units }
+            }
+            ModelOnDisk::Gabor { omega, scale, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
+                Model::Gabor { omega, scale, coord_units, feature_units }
+            }
+            ModelOnDisk::RealGabor { omega, scale, coord_units, feature_units } => {
+                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
+                Model::RealGabor { omega, scale, coord_units, feature_units }
+            }
+        }
+    }
 }
 
 /// The provider of a site's features.
@@ -303,16 +389,8 @@ impl NetworkHeader {
             },
             Transform::Ln { offset, scale, cut } => TransformOnDisk::Ln { offset, scale, cut },
         };
-        let model = match self.spec.model {
-            Model::Siren { omega_first, omega_hidden } => ModelOnDisk::Siren { omega_first, omega_hidden },
-            Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
-                // Units that are valid fit.
-                let [coord_units, feature_units] = [coord_units as u32, feature_units as u32];
-                ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
-            }
-        };
         serialise(&NetworkOnDisk {
-            model,
+            model: ModelOnDisk::new(self.spec.model),
             features: self.pattern.map_or(FeaturesOnDisk::None, FeaturesOnDisk::new),
             hidden: self.spec.hidden as u32,
             n_layers: self.spec.n_layers as u32,
@@ -328,19 +406,12 @@ impl NetworkHeader {
     /// `Corrupt`, `Unsupported`; `Limit` where the network has more weights than `limits` allow.
     pub fn from_payload(payload: &[u8], offset: u64, limits: &Limits) -> Result<NetworkHeader> {
         let disk: NetworkOnDisk = parse(payload, offset, "network record")?;
-        let model = match disk.model {
-            ModelOnDisk::Siren { omega_first, omega_hidden } => Model::Siren { omega_first, omega_hidden },
-            ModelOnDisk::Conditioned { omega_first, omega_hidden, coord_units, feature_units } => {
-                let [coord_units, feature_units] = [coord_units as usize, feature_units as usize];
-                Model::Conditioned { omega_first, omega_hidden, coord_units, feature_units }
-            }
-        };
         let pattern = disk.features.pattern();
         if let Some(pattern) = &pattern {
             pattern.validate().map_err(|e| Error::corrupt_at(offset, e))?;
         }
         let spec = NetSpec {
-            model,
+            model: disk.model.model(),
             n_coords: 3,
             n_features: pattern.map_or(0, |p| p.n_features()),
             hidden: disk.hidden as usize,

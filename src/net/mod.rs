@@ -4,7 +4,9 @@
 //! features of the site from a named provider; [`NetSpec::layers`] says which layer reads what, and every
 //! engine (training, decoding, any device) follows that list.
 
-mod siren;
+mod fourier;
+mod graph;
+mod initial;
 
 use crate::error::{Error, Result};
 
@@ -31,6 +33,51 @@ pub enum Model {
         /// Units of the layer that reads the features.
         feature_units: usize,
     },
+    /// Random Fourier features of the coordinates, `sin 2 pi B x` and `cos 2 pi B x`, and a rectified network on them
+    /// (Tancik et al. 2020, eq. 5). `B` is not stored: it follows from `seed`.
+    Fourier {
+        /// Deviation of the frequencies, in cycles per unit of a coordinate.
+        scale: f32,
+        /// Of the frequencies.
+        seed: u32,
+        /// Rows of `B`; the first layer has twice as many outputs.
+        n_frequencies: usize,
+        /// Units of the layer that reads the features.
+        feature_units: usize,
+    },
+    /// Multiplicative filter network with Fourier filters (Fathony et al. 2021, eq. 4): each hidden layer's sums are
+    /// multiplied by sines of the coordinates.
+    Filters {
+        /// Factor within the sines.
+        omega: f32,
+        /// Units of the first filter.
+        coord_units: usize,
+        /// Units of the layer that reads the features.
+        feature_units: usize,
+    },
+    /// Complex Gabor wavelets (WIRE, Saragadam et al. 2023, eq. 4): `exp(i omega z - |scale z|^2)` of complex sums
+    /// `z`. Units are complex ones.
+    Gabor {
+        /// Frequency of the wavelets.
+        omega: f32,
+        /// Inverse width of the wavelets.
+        scale: f32,
+        /// Units of the layer that reads the coordinates.
+        coord_units: usize,
+        /// Units of the layer that reads the features.
+        feature_units: usize,
+    },
+    /// Real Gabor wavelets, `sin(omega a) exp(-(scale a)^2)`, as the code of arXiv 2412.01754 has them.
+    RealGabor {
+        /// Frequency of the wavelets.
+        omega: f32,
+        /// Inverse width of the wavelets.
+        scale: f32,
+        /// Units of the layer that reads the coordinates.
+        coord_units: usize,
+        /// Units of the layer that reads the features.
+        feature_units: usize,
+    },
 }
 
 impl Model {
@@ -39,14 +86,41 @@ impl Model {
         match self {
             Model::Siren { .. } => "siren",
             Model::Conditioned { .. } => "conditioned siren",
+            Model::Fourier { .. } => "ffnet",
+            Model::Filters { .. } => "mfn",
+            Model::Gabor { .. } => "wire",
+            Model::RealGabor { .. } => "wire-real",
         }
     }
 
-    /// `omega` of the layer that reads the coordinates, and of all other sine layers.
-    pub fn omegas(&self) -> (f32, f32) {
+    /// What its constants are called, and their values.
+    pub fn constants(&self) -> Vec<(&'static str, f64)> {
         match *self {
-            Model::Siren { omega_first, omega_hidden } => (omega_first, omega_hidden),
-            Model::Conditioned { omega_first, omega_hidden, .. } => (omega_first as f32, omega_hidden as f32),
+            Model::Siren { omega_first, omega_hidden } => {
+                vec![("omega_first", omega_first.into()), ("omega_hidden", omega_hidden.into())]
+            }
+            Model::Conditioned { omega_first, omega_hidden, .. } => {
+                vec![("omega_first", omega_first.into()), ("omega_hidden", omega_hidden.into())]
+            }
+            Model::Fourier { scale, seed, n_frequencies, .. } => {
+                vec![("scale", scale.into()), ("seed", seed.into()), ("n_frequencies", n_frequencies as f64)]
+            }
+            Model::Filters { omega, .. } => vec![("omega", omega.into())],
+            Model::Gabor { omega, scale, .. } | Model::RealGabor { omega, scale, .. } => {
+                vec![("omega", omega.into()), ("scale", scale.into())]
+            }
+        }
+    }
+
+    /// Units of the layers that read the coordinates and the features; `None` where both have as many as all others.
+    fn input_units(&self) -> Option<[usize; 2]> {
+        match *self {
+            Model::Siren { .. } => None,
+            Model::Fourier { n_frequencies, feature_units, .. } => Some([n_frequencies, feature_units]),
+            Model::Conditioned { coord_units, feature_units, .. }
+            | Model::Filters { coord_units, feature_units, .. }
+            | Model::Gabor { coord_units, feature_units, .. }
+            | Model::RealGabor { coord_units, feature_units, .. } => Some([coord_units, feature_units]),
         }
     }
 }
@@ -62,7 +136,8 @@ pub struct NetSpec {
     pub n_features: usize,
     /// Units of each hidden layer.
     pub hidden: usize,
-    /// Hidden layers, the one that reads the coordinates included: "3 layers" is one first and two more.
+    /// Hidden layers, the one that reads the coordinates included: "3 layers" is one first and two more. In a
+    /// multiplicative filter network, as its authors count, the layers after the first filter.
     pub n_layers: usize,
     /// Outputs: 1 = the value, 2 = occupancy logit and value.
     pub n_heads: usize,
@@ -80,6 +155,44 @@ pub enum Activation {
     Relu,
     /// `a`
     Linear,
+    /// `sin(omega a) exp(-(scale a)^2)`
+    Gabor {
+        /// Frequency.
+        omega: f32,
+        /// Inverse width.
+        scale: f32,
+    },
+    /// `exp(i omega z - |scale z|^2)` of complex sums `z`: real parts first, then imaginary ones.
+    ComplexGabor {
+        /// Frequency.
+        omega: f32,
+        /// Inverse width.
+        scale: f32,
+    },
+    /// `a` times the output of the same number of layer `by`, which has no other use.
+    Product {
+        /// Number of that layer.
+        by: usize,
+    },
+}
+
+/// What the matrix of a layer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A weight for each input and output, and a bias for each output.
+    Real,
+    /// The same, but neither trained nor stored: [`NetSpec::fixed`] tells them.
+    Fixed,
+    /// Complex weights. The outputs are the real parts of `n_out / 2` units, then the imaginary parts; the first
+    /// `2 n_complex` inputs are likewise, and all further inputs are real. Row `o` of the matrix, stored once, holds
+    /// unit `o`'s weights for the complex inputs (real parts, then imaginary parts) and then those for the real ones
+    /// (likewise). Biases are the real parts, then the imaginary parts.
+    Complex {
+        /// Complex inputs.
+        n_complex: usize,
+    },
+    /// Real weights for real inputs, the sums being complex: their imaginary parts are 0.
+    RealOfComplex,
 }
 
 /// Where a layer's inputs come from; several sources are read one after the other.
@@ -104,6 +217,23 @@ pub struct Dense {
     pub n_out: usize,
     /// What follows the sums.
     pub activation: Activation,
+    /// What its weights are.
+    pub form: Form,
+}
+
+impl Dense {
+    /// Rows and columns of the matrix as it is stored, and biases.
+    pub fn stored(&self) -> ([usize; 2], usize) {
+        match self.form {
+            Form::Real => ([self.n_out, self.n_in], self.n_out),
+            Form::Fixed => ([0, 0], 0),
+            Form::Complex { n_complex } => {
+                let n_real = self.n_in - 2 * n_complex;
+                ([self.n_out / 2, 2 * (n_complex + n_real)], self.n_out)
+            }
+            Form::RealOfComplex => ([self.n_out / 2, self.n_in], self.n_out / 2),
+        }
+    }
 }
 
 /// Largest width and depth that a file may ask for: beyond any use, and small enough to allocate.
@@ -132,32 +262,53 @@ impl NetSpec {
             format!("a site has at most {MAX_FEATURES} features, not {}", self.n_features),
         )?;
         check((1..=2).contains(&self.n_heads), format!("a network has 1 or 2 heads, not {}", self.n_heads))?;
-        if let Model::Conditioned { coord_units, feature_units, .. } = self.model {
+        if let Some(units) = self.model.input_units() {
+            // Without features nobody reads the second.
+            let n_read = if self.n_features > 0 { 2 } else { 1 };
             check(
-                [coord_units, feature_units].iter().all(|n| (1..=MAX_HIDDEN).contains(n)),
-                format!("an input layer has 1 to {MAX_HIDDEN} units, not {coord_units} or {feature_units}"),
+                units[..n_read].iter().all(|n| (1..=MAX_HIDDEN).contains(n)),
+                format!("an input layer has 1 to {MAX_HIDDEN} units, not {units:?}"),
             )?;
         }
-        let (omega_first, omega_hidden) = self.model.omegas();
-        check(
-            [omega_first, omega_hidden].iter().all(|o| o.is_finite() && *o > 0.0),
-            format!("omega must be positive: {omega_first}, {omega_hidden}"),
-        )
+        let positive = |name: &str, x: f32| {
+            check(x.is_finite() && x > 0.0, format!("{name} of the network must be positive, not {x}"))
+        };
+        match self.model {
+            Model::Siren { omega_first, omega_hidden } => {
+                positive("omega_first", omega_first)?;
+                positive("omega_hidden", omega_hidden)
+            }
+            Model::Conditioned { omega_first, omega_hidden, .. } => {
+                positive("omega_first", omega_first as f32)?;
+                positive("omega_hidden", omega_hidden as f32)
+            }
+            Model::Fourier { scale, .. } => positive("scale", scale),
+            Model::Filters { omega, .. } => positive("omega", omega),
+            Model::Gabor { omega, scale, .. } | Model::RealGabor { omega, scale, .. } => {
+                positive("omega", omega)?;
+                positive("scale", scale)
+            }
+        }
     }
 
     /// The dense layers in the order of evaluation; the last one gives the heads.
     pub fn layers(&self) -> Vec<Dense> {
-        let units = match self.model {
-            Model::Siren { .. } => [self.hidden; 2],
-            Model::Conditioned { coord_units, feature_units, .. } => [coord_units, feature_units],
-        };
-        let (omega_first, omega_hidden) = self.model.omegas();
-        siren::layers(self, units, omega_first, omega_hidden)
+        graph::layers(self)
+    }
+
+    /// Matrix (a row per output) and biases of the layer whose form is [`Form::Fixed`]; empty where there is none.
+    pub fn fixed(&self) -> (Vec<f32>, Vec<f32>) {
+        match self.model {
+            Model::Fourier { scale, seed, n_frequencies, .. } => {
+                fourier::frequencies(scale, seed, n_frequencies, self.n_coords)
+            }
+            _ => (Vec::new(), Vec::new()),
+        }
     }
 
     /// Number of weights and biases.
     pub fn n_weights(&self) -> usize {
-        self.layers().iter().map(|l| l.n_out * (l.n_in + 1)).sum()
+        tensors(self).last().map_or(0, |t| t.range().end)
     }
 
     /// Floating-point operations of one evaluation, counting a multiply-add as two and nothing else.
@@ -171,7 +322,7 @@ impl NetSpec {
 pub struct Tensor {
     /// Which layer.
     pub layer: usize,
-    /// The biases (rows = outputs, one column), or the matrix (rows = outputs, columns = inputs).
+    /// The biases (one column), or the matrix: [`Dense::stored`].
     pub is_bias: bool,
     /// Where it starts among the weights.
     pub offset: usize,
@@ -188,7 +339,8 @@ impl Tensor {
     }
 }
 
-/// All weights of a network: for each layer its matrix (row-major, a row per output), then its biases.
+/// All weights of a network: for each layer that is not fixed its matrix (row-major, a row per output or complex
+/// unit), then its biases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     spec: NetSpec,
@@ -214,9 +366,16 @@ impl Weights {
 
     /// Starting weights, a pure function of the architecture and `seed`.
     pub fn initial(spec: NetSpec, seed: u64) -> Result<Self> {
+        Weights::initial_scaled(spec, seed, 1.0)
+    }
+
+    /// [`Weights::initial`] with the matrices that read the coordinates `input_scale` times as large.
+    ///
+    /// # Errors
+    /// `Argument` where the architecture makes no sense.
+    pub fn initial_scaled(spec: NetSpec, seed: u64, input_scale: f32) -> Result<Self> {
         spec.validate()?;
-        let (_, omega_hidden) = spec.model.omegas();
-        Weights::new(spec, siren::initial(&spec, omega_hidden, seed))
+        Weights::new(spec, initial::weights(&spec, seed, input_scale))
     }
 
     /// The architecture.
@@ -240,9 +399,13 @@ pub fn tensors(spec: &NetSpec) -> Vec<Tensor> {
     let mut offset = 0;
     let mut out = Vec::new();
     for (layer, l) in spec.layers().iter().enumerate() {
-        for (is_bias, n_cols) in [(false, l.n_in), (true, 1)] {
-            out.push(Tensor { layer, is_bias, offset, n_rows: l.n_out, n_cols });
-            offset += l.n_out * n_cols;
+        if l.form == Form::Fixed {
+            continue;
+        }
+        let ([n_rows, n_cols], n_biases) = l.stored();
+        for (is_bias, n_rows, n_cols) in [(false, n_rows, n_cols), (true, n_biases, 1)] {
+            out.push(Tensor { layer, is_bias, offset, n_rows, n_cols });
+            offset += n_rows * n_cols;
         }
     }
     out

@@ -5,7 +5,7 @@ mod autodiff;
 
 use inrfit::backend::cpu::Cpu;
 use inrfit::backend::{Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
-use inrfit::net::{Activation, Model, NetSpec, Source, Weights, tensors};
+use inrfit::net::{Activation, Dense, Form, Model, NetSpec, Source, Weights, tensors};
 use inrfit_sampling::DrawTable;
 use inrfit_sampling::rng::Stream;
 
@@ -19,6 +19,19 @@ pub enum Draws {
     /// The same, weighted by inverse probability.
     Corrected(usize),
 }
+
+/// A family of networks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Family {
+    Sine,
+    Fourier,
+    Filters,
+    Gabor,
+    RealGabor,
+}
+
+pub const FAMILIES: [Family; 5] =
+    [Family::Sine, Family::Fourier, Family::Filters, Family::Gabor, Family::RealGabor];
 
 /// A network, its data and its loss.
 #[derive(Clone)]
@@ -44,15 +57,24 @@ pub type Share = (usize, f64);
 
 impl Problem {
     pub fn new(hidden: usize, n_layers: usize, n_heads: usize, n_features: usize) -> Problem {
+        Problem::of(Family::Sine, hidden, n_layers, n_heads, n_features)
+    }
+
+    pub fn of(family: Family, hidden: usize, n_layers: usize, n_heads: usize, n_features: usize) -> Problem {
         // Input layers as wide as the others, or wider and narrower.
-        let model = match n_features {
-            21 => Model::Conditioned {
-                omega_first: 20,
-                omega_hidden: 12,
-                coord_units: hidden + 3,
-                feature_units: hidden / 2 + 1,
-            },
-            _ => Model::Siren { omega_first: 20.0, omega_hidden: 12.0 },
+        let [coord_units, feature_units] =
+            if n_features == 21 { [hidden + 3, hidden / 2 + 1] } else { [hidden; 2] };
+        let model = match family {
+            Family::Sine if n_features == 21 => {
+                Model::Conditioned { omega_first: 20, omega_hidden: 12, coord_units, feature_units }
+            }
+            Family::Sine => Model::Siren { omega_first: 20.0, omega_hidden: 12.0 },
+            Family::Fourier => {
+                Model::Fourier { scale: 1.5, seed: 3, n_frequencies: coord_units, feature_units }
+            }
+            Family::Filters => Model::Filters { omega: 9.0, coord_units, feature_units },
+            Family::Gabor => Model::Gabor { omega: 3.0, scale: 2.0, coord_units, feature_units },
+            Family::RealGabor => Model::RealGabor { omega: 8.0, scale: 2.5, coord_units, feature_units },
         };
         let spec = NetSpec { model, n_coords: 3, n_features, hidden, n_layers, n_heads };
         let mut random =
@@ -138,8 +160,9 @@ impl Problem {
     pub fn effective(&self, weights: &[f64]) -> Vec<f64> {
         let mut out = weights.to_vec();
         for (t, step) in tensors(&self.spec).iter().zip(self.rounding.iter().flatten()) {
-            let step = f64::from(*step);
-            out[t.range()].iter_mut().for_each(|w| *w = (*w / step).round_ties_even() * step);
+            // In single precision, where halves fall as they do in the passes.
+            let round = |w: f64| f64::from((w as f32 / step).round_ties_even() * step);
+            out[t.range()].iter_mut().for_each(|w| *w = round(*w));
         }
         out
     }
@@ -174,24 +197,49 @@ impl Problem {
         }
     }
 
-    /// Inputs and sums of every layer at a site.
-    pub fn forward(&self, weights: &[f64], site: usize) -> Vec<(Vec<f64>, Vec<f64>)> {
-        let mut done: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
-        let mut offset = 0;
+    /// Every layer at a site.
+    pub fn forward(&self, weights: &[f64], site: usize) -> Vec<State> {
+        let mut done: Vec<State> = Vec::new();
+        let tensors = tensors(&self.spec);
         let layers = self.spec.layers();
-        for layer in &layers {
-            let x: Vec<f64> = (layer.sources.iter())
+        for (i, layer) in layers.iter().enumerate() {
+            let inputs: Vec<f64> = (layer.sources.iter())
                 .flat_map(|source| match *source {
-                    Source::Layer(i) => done[i].1.iter().map(|a| value(layers[i].activation, *a)).collect(),
+                    Source::Layer(i) => done[i].outputs.clone(),
                     input => self.inputs(site, input),
                 })
                 .collect();
-            let (matrix, bias) = weights[offset..].split_at(layer.n_in * layer.n_out);
-            let sums = (matrix.chunks(layer.n_in).zip(bias))
-                .map(|(row, b)| b + row.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>())
+            let here: Vec<f64> = match layer.form {
+                Form::Fixed => {
+                    let (matrix, biases) = self.spec.fixed();
+                    matrix.into_iter().chain(biases).map(f64::from).collect()
+                }
+                _ => tensors
+                    .iter()
+                    .filter(|t| t.layer == i)
+                    .flat_map(|t| weights[t.range()].iter().copied())
+                    .collect(),
+            };
+            let sums: Vec<f64> = (0..layer.n_out)
+                .map(|o| {
+                    let bias = bias(layer, o).map_or(0.0, |at| here[at]);
+                    let term =
+                        |(k, x): (usize, &f64)| weight(layer, o, k).map_or(0.0, |(at, s)| s * here[at] * x);
+                    bias + inputs.iter().enumerate().map(term).sum::<f64>()
+                })
                 .collect();
-            offset += layer.n_out * (layer.n_in + 1);
-            done.push((x, sums));
+            let outputs = match layer.activation {
+                Activation::Product { by } => {
+                    sums.iter().zip(&done[by].outputs).map(|(a, factor)| a * factor).collect()
+                }
+                Activation::ComplexGabor { omega, scale } => {
+                    let (re, im) = sums.split_at(sums.len() / 2);
+                    let z: Vec<_> = re.iter().zip(im).map(|(x, y)| wavelet(omega, scale, *x, *y)).collect();
+                    z.iter().map(|z| z.0).chain(z.iter().map(|z| z.1)).collect()
+                }
+                own => sums.iter().map(|a| value(own, *a)).collect(),
+            };
+            done.push(State { inputs, sums, outputs });
         }
         done
     }
@@ -214,7 +262,7 @@ impl Problem {
     }
 
     pub fn loss(&self, weights: &[f64], batch: &[Share]) -> f64 {
-        let at = |site| self.heads(&self.forward(weights, site).pop().expect("a last layer").1, site).0;
+        let at = |site| self.heads(&self.forward(weights, site).pop().expect("a last layer").outputs, site).0;
         batch.iter().map(|&(site, weight)| weight * at(site)).sum()
     }
 
@@ -223,28 +271,63 @@ impl Problem {
         let layers = self.spec.layers();
         let tensors = tensors(&self.spec);
         let mut gradient = vec![0.0; weights.len()];
-        for &(site, weight) in batch {
+        for &(site, weight_of_site) in batch {
             let done = self.forward(weights, site);
-            let heads = self.heads(&done[layers.len() - 1].1, site).1;
+            let heads = self.heads(&done[layers.len() - 1].outputs, site).1;
             let mut slopes: Vec<Vec<f64>> = layers.iter().map(|l| vec![0.0; l.n_out]).collect();
-            slopes[layers.len() - 1] = heads.iter().map(|h| weight * h).collect();
+            slopes[layers.len() - 1] = heads.iter().map(|h| weight_of_site * h).collect();
             for (i, layer) in layers.iter().enumerate().rev() {
-                let (x, sums) = &done[i];
-                let d: Vec<f64> =
-                    slopes[i].iter().zip(sums).map(|(s, a)| s * derivative(layer.activation, *a)).collect();
-                let (matrix, bias) = (tensors[2 * i].offset, tensors[2 * i + 1].offset);
+                let State { inputs, sums, outputs } = &done[i];
+                let mut d = vec![0.0; layer.n_out];
+                match layer.activation {
+                    Activation::Product { by } => {
+                        for o in 0..layer.n_out {
+                            d[o] = slopes[i][o] * done[by].outputs[o];
+                            slopes[by][o] += slopes[i][o] * sums[o];
+                        }
+                    }
+                    Activation::ComplexGabor { omega, scale } => {
+                        // f' = (i omega - 2 scale^2 x) f along x, (-omega - 2 scale^2 y) f along y.
+                        let (omega, square) = (f64::from(omega), f64::from(scale).powi(2));
+                        let n = layer.n_out / 2;
+                        for o in 0..n {
+                            let (re, im) = (outputs[o], outputs[n + o]);
+                            let by_x = (-2.0 * square * sums[o], omega);
+                            let by_y = -omega - 2.0 * square * sums[n + o];
+                            let (g, h) = (slopes[i][o], slopes[i][n + o]);
+                            d[o] = g * (by_x.0 * re - by_x.1 * im) + h * (by_x.0 * im + by_x.1 * re);
+                            d[n + o] = by_y * (g * re + h * im);
+                        }
+                    }
+                    own => {
+                        for o in 0..layer.n_out {
+                            d[o] = slopes[i][o] * derivative(own, sums[o]);
+                        }
+                    }
+                }
+                if layer.form == Form::Fixed {
+                    continue;
+                }
+                let of_layer = tensors.iter().position(|t| t.layer == i).expect("a stored layer");
+                let offset = tensors[of_layer].offset;
                 for (o, d) in d.iter().enumerate() {
-                    gradient[bias + o] += d;
-                    for (k, x) in x.iter().enumerate() {
-                        gradient[matrix + o * layer.n_in + k] += d * x;
+                    if let Some(at) = bias(layer, o) {
+                        gradient[offset + at] += d;
+                    }
+                    for (k, x) in inputs.iter().enumerate() {
+                        if let Some((at, sign)) = weight(layer, o, k) {
+                            gradient[offset + at] += sign * d * x;
+                        }
                     }
                 }
                 let mut column = 0;
                 for source in &layer.sources {
                     let Source::Layer(from) = *source else { continue };
                     for k in 0..layers[from].n_out {
-                        let w = (0..layer.n_out).map(|o| weights[matrix + o * layer.n_in + column + k]);
-                        slopes[from][k] += w.zip(&d).map(|(w, d)| w * d).sum::<f64>();
+                        let back = |(o, d): (usize, &f64)| {
+                            weight(layer, o, column + k).map_or(0.0, |(at, s)| s * weights[offset + at] * d)
+                        };
+                        slopes[from][k] += d.iter().enumerate().map(back).sum::<f64>();
                     }
                     column += layers[from].n_out;
                 }
@@ -260,11 +343,63 @@ impl Problem {
     }
 }
 
+/// A layer at a site.
+pub struct State {
+    pub inputs: Vec<f64>,
+    pub sums: Vec<f64>,
+    pub outputs: Vec<f64>,
+}
+
+/// Where the weight of output `o` for input `k` is stored among those of its layer, and its sign: the real matrix that
+/// does what a complex one does. `None` where the weight is 0.
+pub fn weight(layer: &Dense, o: usize, k: usize) -> Option<(usize, f64)> {
+    let n = layer.n_out / 2;
+    match layer.form {
+        Form::Real | Form::Fixed => Some((o * layer.n_in + k, 1.0)),
+        Form::RealOfComplex => (o < n).then_some((o * layer.n_in + k, 1.0)),
+        Form::Complex { n_complex } => {
+            let n_real = layer.n_in - 2 * n_complex;
+            let row = o % n * 2 * (n_complex + n_real);
+            let imaginary = usize::from(o >= n);
+            Some(match k {
+                // (a + i b) (x + i y) = (a x - b y) + i (b x + a y)
+                k if k < n_complex => (row + imaginary * n_complex + k, 1.0),
+                k if k < 2 * n_complex && o < n => (row + k, -1.0),
+                k if k < 2 * n_complex => (row + k - n_complex, 1.0),
+                k => (row + k + imaginary * n_real, 1.0),
+            })
+        }
+    }
+}
+
+/// Where the bias of output `o` is stored among the weights of its layer.
+pub fn bias(layer: &Dense, o: usize) -> Option<usize> {
+    let matrix = match layer.form {
+        Form::Real | Form::Fixed => layer.n_out * layer.n_in,
+        Form::RealOfComplex if o >= layer.n_out / 2 => return None,
+        Form::RealOfComplex => layer.n_out / 2 * layer.n_in,
+        Form::Complex { n_complex } => layer.n_out * (layer.n_in - n_complex),
+    };
+    Some(matrix + o)
+}
+
+/// `exp(i omega z - |scale z|^2)`, z = x + i y.
+fn wavelet(omega: f32, scale: f32, x: f64, y: f64) -> (f64, f64) {
+    let (omega, scale) = (f64::from(omega), f64::from(scale));
+    // exp(i omega (x + i y)) = exp(-omega y) (cos omega x + i sin omega x)
+    let size = (-omega * y).exp() * (-(scale * x).powi(2)).exp() * (-(scale * y).powi(2)).exp();
+    (size * (omega * x).cos(), size * (omega * x).sin())
+}
+
 fn value(activation: Activation, a: f64) -> f64 {
     match activation {
         Activation::Sine { omega } => (f64::from(omega) * a).sin(),
         Activation::Relu => a.max(0.0),
         Activation::Linear => a,
+        Activation::Gabor { omega, scale } => {
+            (f64::from(omega) * a).sin() * (-(f64::from(scale) * a).powi(2)).exp()
+        }
+        two => unreachable!("{two:?} is made of two sums"),
     }
 }
 
@@ -274,5 +409,11 @@ fn derivative(activation: Activation, a: f64) -> f64 {
         Activation::Relu if a > 0.0 => 1.0,
         Activation::Relu => 0.0,
         Activation::Linear => 1.0,
+        Activation::Gabor { omega, scale } => {
+            let (omega, scale) = (f64::from(omega), f64::from(scale));
+            let envelope = (-(scale * a).powi(2)).exp();
+            omega * (omega * a).cos() * envelope - (omega * a).sin() * 2.0 * scale * scale * a * envelope
+        }
+        two => unreachable!("{two:?} is made of two sums"),
     }
 }

@@ -53,6 +53,11 @@ fn in_pairs(layer: &LayerPlan) -> bool {
     layer.transposed.is_some()
 }
 
+/// Whether every output of a network is a function of its own sum: layers of two sums are made in f32 only.
+pub fn can_train(plan: &Plan) -> bool {
+    plan.layers.iter().all(|l| l.out_half == 0 && l.factor == 0)
+}
+
 impl PairPanels {
     pub fn new(plan: &Plan) -> PairPanels {
         let (mut n_forward, mut n_transposed) = (0, 0);
@@ -367,7 +372,9 @@ pub fn pass<S: Bf16>(
         }
         for (i, layer) in plan.layers.iter().enumerate().rev() {
             if !in_pairs(layer) {
-                kernel::parameter_gradients(s, layer, to.values, to.slopes, goals.len(), gradient);
+                if !layer.is_fixed {
+                    kernel::parameter_gradients(s, layer, to.values, to.slopes, goals.len(), gradient);
+                }
                 continue;
             }
             let d = to.gradients_by_point.add(layer.out_block * PAIR_STRIDE);

@@ -3,7 +3,7 @@
 //! Every sum is accumulated in index order by fused multiply-adds, one accumulator a value, whatever the lane
 //! width: forward sums over inputs (contract of the format), gradients over outputs and over points.
 
-use super::plan::{BLOCK, LayerPlan, Plan};
+use super::plan::{BLOCK, FirstInputs, LayerPlan, Plan};
 use crate::backend::{Loss, ValueLoss};
 use crate::lane::Simd;
 use crate::net::Activation;
@@ -115,7 +115,22 @@ fn vector<S: Simd>(v: usize) -> (usize, usize) {
     (v * S::N / BLOCK, v * S::N % BLOCK)
 }
 
-/// An activation and, where `TRAIN`, its slope.
+/// Where vector `v` lies among blocks of which the first come in two parts of `half` blocks: those vectors alternate
+/// between the parts, so that real and imaginary parts of a unit are in one register tile.
+#[inline(always)]
+fn paired_vector<S: Simd>(v: usize, half: usize) -> (usize, usize) {
+    if v * S::N < 2 * half * BLOCK {
+        let (block, lane) = vector::<S>(v / 2);
+        (block + v % 2 * half, lane)
+    } else {
+        vector::<S>(v)
+    }
+}
+
+/// `-log2 e`: powers of e are powers of 2 of so many times the exponent.
+const MINUS_LOG2_E: f32 = -std::f32::consts::LOG2_E;
+
+/// An activation that is a function of its own sum and, where `TRAIN`, its slope.
 #[inline(always)]
 pub fn activate<S: Simd, const TRAIN: bool>(s: S, activation: Activation, a: S::V) -> (S::V, S::V) {
     let (zero, one) = (s.splat(0.0), s.splat(1.0));
@@ -127,8 +142,47 @@ pub fn activate<S: Simd, const TRAIN: bool>(s: S, activation: Activation, a: S::
         }
         Activation::Sine { omega } => (s.sin(s.mul(s.splat(omega), a)), zero),
         Activation::Relu => (s.max(a, zero), s.select_gt(a, zero, one, zero)),
-        Activation::Linear => (a, one),
+        Activation::Gabor { omega, scale } => {
+            let (omega, scale) = (s.splat(omega), s.splat(scale));
+            let x = s.mul(scale, a);
+            let envelope = s.exp2(s.mul(s.mul(x, x), s.splat(MINUS_LOG2_E)));
+            if !TRAIN {
+                return (s.mul(s.sin(s.mul(omega, a)), envelope), zero);
+            }
+            let (sin, cos) = s.sin_cos(s.mul(omega, a));
+            let inner = s.mul(s.mul(s.splat(-2.0), scale), x);
+            let value = s.mul(sin, envelope);
+            (value, s.fma(inner, value, s.mul(s.mul(omega, cos), envelope)))
+        }
+        // Those of two sums are made where both are at hand.
+        Activation::Linear | Activation::ComplexGabor { .. } | Activation::Product { .. } => (a, one),
     }
+}
+
+/// The complex wavelet of sums `re` + i `im`, real and imaginary part, by one exponent; and, where `TRAIN`, what its
+/// backward pass needs: the derivatives of that exponent by both.
+#[inline(always)]
+fn wavelet<S: Simd, const TRAIN: bool>(
+    s: S,
+    (omega, scale): (f32, f32),
+    sums_are_real: bool,
+    re: S::V,
+    im: S::V,
+) -> ([S::V; 2], [S::V; 2]) {
+    let zero = s.splat(0.0);
+    let (omega, square) = (s.splat(omega), s.splat(scale * scale));
+    let norm = s.fma(im, im, s.mul(re, re));
+    let exponent = s.fma(omega, im, s.mul(square, norm));
+    let envelope = s.exp2(s.mul(exponent, s.splat(MINUS_LOG2_E)));
+    let (sin, cos) = s.sin_cos(s.mul(omega, re));
+    let value = [s.mul(envelope, cos), s.mul(envelope, sin)];
+    if !TRAIN {
+        return (value, [zero; 2]);
+    }
+    let twice = s.mul(s.splat(-2.0), square);
+    // Imaginary parts that are 0 by definition have no gradient.
+    let by_im = if sums_are_real { zero } else { s.sub(s.mul(twice, im), omega) };
+    (value, [s.mul(twice, re), by_im])
 }
 
 /// Sums and activations of `MR` points from `row` and `NV` vectors of outputs from `first`.
@@ -144,10 +198,11 @@ unsafe fn forward_tile<S: Simd, const MR: usize, const NV: usize>(
 ) {
     // SAFETY: `layer`, `params` and the buffers belong to one plan, and rows and vectors stay inside a tile.
     unsafe {
+        let at = |v: usize| paired_vector::<S>(first + v, layer.out_half);
         let mut w = [params; NV];
         let mut bias = [s.splat(0.0); NV];
         for v in 0..NV {
-            let (block, lane) = vector::<S>(first + v);
+            let (block, lane) = at(v);
             w[v] = params.add(layer.matrix + block * layer.n_in * BLOCK + lane);
             bias[v] = s.load(params.add(layer.bias + block * BLOCK + lane));
         }
@@ -157,17 +212,56 @@ unsafe fn forward_tile<S: Simd, const MR: usize, const NV: usize>(
             accumulate::<S, MR, NV, BLOCK, 1>(s, n, a, w, &mut acc);
             w = w.map(|w| w.add(n * BLOCK));
         }
-        for r in 0..MR {
-            for v in 0..NV {
-                let (block, lane) = vector::<S>(first + v);
-                let at = (layer.out_block + block) * STRIDE + (row + r) * BLOCK + lane;
-                let (value, slope) = match slopes.is_null() {
-                    true => activate::<S, false>(s, layer.activation, acc[r][v]),
-                    false => activate::<S, true>(s, layer.activation, acc[r][v]),
-                };
-                s.store(values.add(at), value);
-                if !slopes.is_null() {
-                    s.store(slopes.add(at), slope);
+        let place = |r: usize, v: usize| {
+            let (block, lane) = at(v);
+            (layer.out_block + block) * STRIDE + (row + r) * BLOCK + lane
+        };
+        match layer.activation {
+            // All vectors of a complex layer come in twos.
+            Activation::ComplexGabor { omega, scale } => {
+                for (r, acc) in acc.iter().enumerate() {
+                    let (re, im) = (acc[0], acc[NV - 1]);
+                    let (values_to, slopes_to) = ([0, NV - 1].map(|v| place(r, v)), !slopes.is_null());
+                    let real = layer.sums_are_real;
+                    let (value, slope) = match slopes_to {
+                        true => wavelet::<S, true>(s, (omega, scale), real, re, im),
+                        false => wavelet::<S, false>(s, (omega, scale), real, re, im),
+                    };
+                    for (i, at) in values_to.into_iter().enumerate() {
+                        s.store(values.add(at), value[i]);
+                        if slopes_to {
+                            s.store(slopes.add(at), slope[i]);
+                        }
+                    }
+                }
+            }
+            Activation::Product { .. } => {
+                let back = (layer.out_block - layer.factor) * STRIDE;
+                for r in 0..MR {
+                    for v in 0..NV {
+                        let (at, sum) = (place(r, v), acc[r][v]);
+                        let factor = s.load(values.add(at - back));
+                        s.store(values.add(at), s.mul(sum, factor));
+                        if !slopes.is_null() {
+                            s.store(slopes.add(at), factor);
+                            let inner = slopes.add(at - back);
+                            s.store(inner, s.mul(sum, s.load(inner)));
+                        }
+                    }
+                }
+            }
+            activation => {
+                for r in 0..MR {
+                    for v in 0..NV {
+                        let (value, slope) = match slopes.is_null() {
+                            true => activate::<S, false>(s, activation, acc[r][v]),
+                            false => activate::<S, true>(s, activation, acc[r][v]),
+                        };
+                        s.store(values.add(place(r, v)), value);
+                        if !slopes.is_null() {
+                            s.store(slopes.add(place(r, v)), slope);
+                        }
+                    }
                 }
             }
         }
@@ -204,29 +298,59 @@ unsafe fn input_tile<S: Simd, const MR: usize, const NV: usize>(
     s: S,
     layer: &LayerPlan,
     transposed: *const f32,
+    values: *const f32,
     slopes: *mut f32,
     row: usize,
     first: usize,
 ) {
     // SAFETY: as in `forward_tile`; the blocks read (this layer's) and written (its inputs') differ.
     unsafe {
+        let (half, omega) = match layer.first_inputs {
+            FirstInputs::Complex { half, omega } => (half, omega),
+            _ => (0, 0.0),
+        };
+        let at = |v: usize| paired_vector::<S>(first + v, half);
         let mut w = [transposed; NV];
         for (v, w) in w.iter_mut().enumerate() {
-            let (block, lane) = vector::<S>(first + v);
+            let (block, lane) = at(v);
             *w = transposed.add(block * layer.n_out * BLOCK + lane);
         }
         let mut acc = [[s.splat(0.0); NV]; MR];
-        for block in 0..layer.n_out_blocks {
-            let n = BLOCK.min(layer.n_out - block * BLOCK);
+        for (block, &n) in layer.outputs.iter().enumerate() {
             let a = slopes.add((layer.out_block + block) * STRIDE + row * BLOCK);
             accumulate::<S, MR, NV, BLOCK, 1>(s, n, a, w, &mut acc);
             w = w.map(|w| w.add(n * BLOCK));
         }
+        let place = |r: usize, v: usize| {
+            let (block, lane) = at(v);
+            layer.inputs[block].0 * STRIDE + (row + r) * BLOCK + lane
+        };
+        // Vectors come in twos here: both are complex, or none.
+        if at(0).0 < half {
+            let omega = s.splat(omega);
+            for (r, acc) in acc.iter().enumerate() {
+                let (re, im) = (place(r, 0), place(r, NV - 1));
+                let (by_re, by_im) = (acc[0], acc[NV - 1]);
+                let [x, y] = [re, im].map(|at| s.load(values.add(at)));
+                // Along the wavelet, and across it.
+                let along = s.fma(by_im, y, s.mul(by_re, x));
+                let across = s.sub(s.mul(by_im, x), s.mul(by_re, y));
+                s.store(slopes.add(re), s.fma(s.load(slopes.add(re)), along, s.mul(omega, across)));
+                s.store(slopes.add(im), s.mul(s.load(slopes.add(im)), along));
+            }
+            return;
+        }
         for r in 0..MR {
             for v in 0..NV {
-                let (block, lane) = vector::<S>(first + v);
-                let at = slopes.add(layer.inputs[block].0 * STRIDE + (row + r) * BLOCK + lane);
-                s.store(at, s.mul(acc[r][v], s.load(at)));
+                let to = slopes.add(place(r, v));
+                if let FirstInputs::Products { n, factor } = layer.first_inputs
+                    && at(v).0 < n
+                {
+                    let back = (layer.inputs[0].0 - factor) * STRIDE;
+                    let inner = to.sub(back);
+                    s.store(inner, s.mul(acc[r][v], s.load(inner)));
+                }
+                s.store(to, s.mul(acc[r][v], s.load(to)));
             }
         }
     }
@@ -320,14 +444,14 @@ pub fn backward<S: Simd>(
     assert!(scratch.values.len() == plan.n_blocks * STRIDE && scratch.slopes.len() == plan.n_blocks * STRIDE);
     let (values, slopes) = (scratch.values.as_ptr(), scratch.slopes.as_mut_ptr());
     let gradient = gradient.as_mut_ptr();
-    for layer in plan.layers.iter().rev() {
+    for layer in plan.layers.iter().rev().filter(|l| !l.is_fixed) {
         // SAFETY: the buffers have the plan's sizes, asserted above.
         unsafe {
             parameter_gradients(s, layer, values, slopes, n, gradient);
             if let Some(at) = layer.transposed {
                 let n_vectors = layer.inputs.len() * BLOCK / S::N;
                 let w = transposed.as_ptr().add(at);
-                register_tiles!(s, S, n, n_vectors, |row, v| input_tile(layer, w, slopes, row, v));
+                register_tiles!(s, S, n, n_vectors, |row, v| input_tile(layer, w, values, slopes, row, v));
             }
         }
     }

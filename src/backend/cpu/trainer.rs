@@ -5,7 +5,7 @@ use super::bf16::{self, PairPanels, PairScratch};
 use super::kernel::{self, Goal, Scratch, TILE};
 use super::plan::Plan;
 use crate::backend::{Adam, Precision, Round, Trainer, TrainingSet};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lane::{Bf16, Bf16Kernel, Kernel, Simd, dispatch, dispatch_bf16};
 use crate::net::{Weights, tensors};
 use rayon::prelude::*;
@@ -18,6 +18,9 @@ const MIN_GROUP: usize = 4;
 
 /// Parameters that one task of the optimiser handles.
 const CHUNK: usize = 2048;
+
+/// What fixed weights and lanes without a unit belong to. No network has so many tensors.
+const NO_TENSOR: u16 = u16::MAX;
 
 /// One group's own buffers.
 struct Group {
@@ -43,7 +46,7 @@ pub struct CpuTrainer<'a> {
     panels: Option<PairPanels>,
     moment1: Vec<f32>,
     moment2: Vec<f32>,
-    /// Number of the tensor that each panel value belongs to.
+    /// Number of the tensor that each panel value belongs to; [`NO_TENSOR`] where nothing is stored.
     tensor_of: Vec<u16>,
     n_updates: u64,
 }
@@ -59,12 +62,21 @@ impl<'a> CpuTrainer<'a> {
         {
             return Err(Error::argument("sites, features, targets and occupancy do not belong together"));
         }
+        if precision == Precision::Bf16 && !bf16::can_train(&plan) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} has no bf16 products; use --precision f32", plan.spec.model.name()),
+            ));
+        }
         let params = plan.pack(weights);
         let positions = plan.positions();
-        let mut tensor_of = vec![0u16; plan.n_params];
+        let mut tensor_of = vec![NO_TENSOR; plan.n_params];
         for (i, t) in tensors(&plan.spec).iter().enumerate() {
-            for at in &positions[t.range()] {
+            for (at, again) in &positions[t.range()] {
                 tensor_of[*at as usize] = i as u16;
+                if let Some((at, _)) = again {
+                    tensor_of[*at as usize] = i as u16;
+                }
             }
         }
         Ok(CpuTrainer {
@@ -89,8 +101,10 @@ impl<'a> CpuTrainer<'a> {
             None => self.effective.copy_from_slice(&self.params),
             Some(steps) => {
                 for ((e, &w), &t) in self.effective.iter_mut().zip(&self.params).zip(&self.tensor_of) {
-                    let step = steps[usize::from(t)];
-                    *e = (w / step).round_ties_even() * step;
+                    *e = match steps.get(usize::from(t)) {
+                        Some(step) => (w / step).round_ties_even() * step,
+                        None => w,
+                    };
                 }
             }
         }
@@ -136,6 +150,7 @@ impl Pass<'_> {
             this.load(group, first, n);
             group.loss += tile(&this, group, n);
         }
+        this.plan.fold(&mut group.gradient);
     }
 
     /// Draws `n` sites from draw `first` on, and puts their inputs and goals in place.
