@@ -19,7 +19,7 @@ use crate::domain::Transform;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Scalar, Simd};
-use crate::settings::{Bits, Mode, Preset, Settings};
+use crate::settings::{Bits, Mode, Settings};
 use crate::tile::TileGrid;
 
 /// What a file shall be.
@@ -140,7 +140,7 @@ fn check(settings: &Settings, goal: Goal) -> Result<()> {
             settings.mode
         ));
     }
-    if settings.preset != Preset::Default || settings.hidden.is_some() || settings.bits.is_some() {
+    if settings.preset.family().is_some() || settings.hidden.is_some() || settings.bits.is_some() {
         return refuse(
             "a ratio, size or mean error chooses width and bits: leave --preset, --hidden and --bits away"
                 .into(),
