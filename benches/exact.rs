@@ -6,6 +6,7 @@
 use inrfit::codec::InrCodec;
 use inrfit::container::Limits;
 use inrfit::event::Event;
+use inrfit::prior::Priors;
 use inrfit::residual::Bound;
 use inrfit::settings::{Effort, Mode, Settings};
 use inrfit::synth::SynthSettings;
@@ -43,7 +44,7 @@ fn main() {
     for (effort, bound) in cases {
         let mode = if bound.is_some() { Mode::Bounded } else { Mode::Lossless };
         let settings = Settings { mode, bound, effort, ..Settings::default() };
-        let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1 };
+        let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1, priors: Priors::default() };
         let (mut n_in, mut n_out, mut seconds) = (0, 0, [0.0; 2]);
         for event in &events {
             let (t, bytes) =

@@ -12,6 +12,7 @@ use inrfit::error::{Error, ErrorKind};
 use inrfit::event::Event;
 use inrfit::io::read_event;
 use inrfit::metrics::{Metrics, default_peak};
+use inrfit::prior::Priors;
 use inrfit::settings::Settings;
 use inrfit::synth::SynthSettings;
 use inrfit::tile::Tile;
@@ -50,7 +51,7 @@ fn main() -> Result<(), Error> {
     });
 
     let settings = Settings { n_steps: Some(1500), ..Settings::default() };
-    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2 };
+    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() };
     let compressed = match codec.compress(&event, &Watcher { stop: &stop }) {
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             println!("stopped; nothing is left of it");

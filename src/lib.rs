@@ -11,6 +11,7 @@
 //! use inrfit::container::Limits;
 //! use inrfit::event::{Event, Samples};
 //! use inrfit::metrics::{Metrics, default_peak};
+//! use inrfit::prior::Priors;
 //! use inrfit::settings::Settings;
 //! use inrfit::tile::Tile;
 //!
@@ -20,7 +21,7 @@
 //!
 //! // A small network and a short fit; `Settings::default()` is for detector events.
 //! let settings = Settings { hidden: Some(8), n_steps: Some(200), batch: Some(512), ..Settings::default() };
-//! let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1 };
+//! let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1, priors: Priors::default() };
 //! let compressed = codec.compress(&event, &Silent)?;
 //! let bytes = &compressed.bytes;
 //! assert!(bytes.len() < event.raw_bytes() / 20);
@@ -65,6 +66,7 @@ pub mod lane;
 pub mod metrics;
 pub mod net;
 pub mod pattern;
+pub mod prior;
 pub mod quant;
 pub mod residual;
 pub mod settings;

@@ -240,6 +240,8 @@ pub struct Settings {
     pub bound: Option<Bound>,
     /// How much work a smaller file is worth.
     pub effort: Effort,
+    /// Whether what past events tell may help to tell the values below a bound.
+    pub prior: bool,
     /// Keep a field below a bound even where the file is smaller without.
     pub keep_field: bool,
     /// Which error to make small.
@@ -285,6 +287,7 @@ impl Default for Settings {
             preset: Preset::Default,
             bound: None,
             effort: Effort::Balanced,
+            prior: true,
             keep_field: false,
             optimise: None,
             model: None,

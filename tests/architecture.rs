@@ -21,15 +21,16 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("fit", list("backend net domain sampling quant")),
         ("pattern", list("lane")),
         ("support", list("entropy")),
-        ("residual", list("support event lane entropy")),
+        ("residual", list("support event lane sampling entropy")),
+        ("prior", list("container residual event")),
         ("field", list("backend net domain pattern lane event tile sampling")),
         ("container", list("net domain pattern support residual quant event tile entropy")),
         ("settings", list("fit backend net domain pattern support residual quant event tile lane sampling")),
         (
             "codec",
             list(
-                "settings fit field quant support residual pattern container domain metrics tile backend net event lane \
-                 sampling entropy",
+                "settings fit field quant support residual prior pattern container domain metrics tile backend net event \
+                 lane sampling entropy",
             ),
         ),
     ])

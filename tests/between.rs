@@ -9,6 +9,7 @@ use inrfit::container::{Contents, FieldLayer, Limits, SupportLayer};
 use inrfit::event::{Event, Samples, unravel};
 use inrfit::field::NetField;
 use inrfit::pattern::Support;
+use inrfit::prior::Priors;
 use inrfit::settings::{Mode, Settings};
 
 /// A compressed event of one tile: its field and support.
@@ -87,7 +88,8 @@ fn error_between_voxels() {
                 let coarse = Samples::U16((0..n).map(|i| at(fine(i)) as u16).collect());
                 let coarse = Event::new(shape, coarse).unwrap();
                 let settings = Settings { mode, ..Settings::default() };
-                let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2 };
+                let codec =
+                    InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() };
                 let made = codec.compress(&coarse, &Silent).unwrap();
                 n_in += coarse.raw_bytes();
                 n_out += made.bytes.len();

@@ -7,11 +7,12 @@ mod common;
 
 use common::{codec, event, noisy};
 use inrfit::backend::cpu::Cpu;
-use inrfit::codec::{InrCodec, Silent};
+use inrfit::codec::Silent;
 use inrfit::event::{DType, Event, Samples};
 use inrfit::lane::Level;
 use inrfit::residual::Bound;
 use inrfit::settings::{Bits, Effort, Mode, ModelKind, Preset, Settings};
+use inrfit::synth::SynthSettings;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,7 +26,12 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
     let small = Settings { n_layers: Some(1), hidden: Some(20), ..bits(Bits::Fixed(4)) };
     let paper_integers = Settings { bits: Some(Bits::Fixed(6)), ..paper.clone() };
     let bounded = |bound| Settings { mode: Mode::Bounded, bound: Some(bound), ..Settings::default() };
-    let lossless = Settings { mode: Mode::Lossless, ..Settings::default() };
+    let bounded = |bound| Settings { prior: false, ..bounded(bound) };
+    let lossless = Settings { mode: Mode::Lossless, prior: false, ..Settings::default() };
+    let with_prior = |settings| Settings { prior: true, ..settings };
+    let log_with_prior = with_prior(bounded(Bound::Log2(0.05)));
+    let all = with_prior(Settings { keep_field: true, hidden: Some(3), ..bounded(Bound::Absolute(3.0)) });
+    let all = Settings { bits: Some(Bits::Fixed(3)), ..all };
     let quick = |settings| Settings { effort: Effort::Fast, ..settings };
     let masked = Settings { hidden: Some(3), bits: Some(Bits::Fixed(3)), ..Settings::default() };
     let with_field = Settings { keep_field: true, ..bounded(Bound::Absolute(3.0)) };
@@ -59,11 +65,14 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
         ),
         ("masked_u16", noisy([16, 18, 9], DType::U16, 1), masked.clone(), true),
         ("lossless_u16", noisy([7, 18, 25], DType::U16, 2), lossless.clone(), true),
-        ("lossless_quick_u8", noisy([9, 13, 25], DType::U8, 3), quick(lossless), true),
+        ("lossless_quick_u8", noisy([9, 13, 25], DType::U8, 3), quick(lossless.clone()), true),
         ("log_bound_tiles_u16", noisy([8, 18, 25], DType::U16, 4), in_tiles, true),
         ("bound_with_field_u16", noisy([11, 17, 13], DType::U16, 5), with_field, true),
         ("bound_i16", noisy([11, 17, 13], DType::I16, 6), bounded(Bound::Absolute(8.0)), true),
         ("bound_f32", noisy([9, 14, 21], DType::F32, 7), bounded(Bound::Absolute(0.004)), true),
+        ("lossless_prior_u16", tracks([40, 40, 3]), with_prior(lossless), true),
+        ("log_bound_prior_u16", tracks([48, 30, 3]), log_with_prior, true),
+        ("bound_field_prior_u16", tracks([30, 50, 4]), all, true),
         ("bound_quick_f32", noisy([6, 14, 21], DType::F32, 8), quick(bounded(Bound::Absolute(0.02))), true),
         ("ffnet_u16", event([14, 13, 12], DType::U16), network(ModelKind::Ffnet, "1.5", &two_heads), true),
         ("mfn_u16", event([14, 13, 12], DType::U16), network(ModelKind::Mfn, "12", &two_heads), true),
@@ -96,6 +105,12 @@ fn cases() -> Vec<(&'static str, Event, Settings, bool)> {
         ("paper_ffnet_u16", event([14, 13, 12], DType::U16), published(Preset::PaperFfnet), true),
         ("paper_wire_u16", event([14, 13, 12], DType::U16), published(Preset::PaperWire), true),
     ]
+}
+
+/// An event such as the shipped prior was learned from.
+fn tracks(shape: [usize; 3]) -> Event {
+    let settings = SynthSettings { shape, occupancy: 0.15, seed: 9, ..SynthSettings::default() };
+    settings.generate().expect("an event")
 }
 
 fn golden(name: &str, ending: &str) -> PathBuf {
@@ -134,7 +149,7 @@ fn golden_files_decode_to_the_same_bits_at_every_width() {
         for level in Level::available() {
             for n_threads in [1, 3] {
                 let cpu = Cpu::at_level(n_threads, level).unwrap();
-                let decoded = InrCodec::decompress_on(&cpu, &bytes, &Default::default(), &Silent).unwrap();
+                let decoded = codec(Settings::default()).decompress_on(&cpu, &bytes, &Silent).unwrap();
                 assert_eq!((decoded.shape(), decoded.dtype()), (event.shape(), event.dtype()), "{name}");
                 assert!(
                     decoded.samples().to_le_bytes() == samples,
@@ -194,7 +209,9 @@ fn a_decoder_written_from_the_document_agrees() {
             for (name, file, samples) in pair {
                 let script = &script;
                 scope.spawn(move || {
-                    let run = Command::new("python3").arg("-B").arg(script).arg(file).output().unwrap();
+                    let prior = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/prior/contexts.prior");
+                    let files = [script.as_path(), file, &prior];
+                    let run = Command::new("python3").arg("-B").args(files).output().unwrap();
                     assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
                     assert!(run.stdout == *samples, "{name}: other samples");
                 });

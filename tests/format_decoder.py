@@ -1,19 +1,23 @@
-"""Decodes an .inrfit file by docs/format.md alone: python3 format_decoder.py FILE > samples (raw, little-endian).
+"""Decodes an .inrfit file by docs/format.md alone: python3 format_decoder.py FILE [PRIOR...] > samples (raw,
+little-endian). PRIOR: files of priors, of which one may be needed.
 
 Python's standard library only, and no zstd: files without zstd packing. Written for clarity, not for speed.
 """
+import hashlib
 import struct
 import sys
 import zlib
 
 from format_decoder_entropy import RangeDecoder, decode_matrix
 from format_decoder_pattern import features, n_features
+from format_decoder_prior import Prior
 from format_decoder_residual import Bins, Impossible, decode_values
 from format_decoder_support import decode_support
 
 MAGIC = b"\x89INRF\r\n\x1a"
 CRITICAL = 0x80
 HEADER, NETWORK, INDEX, FIELD, SUPPORT, RESIDUAL, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x84, 0x85, 0x86, 0xFF
+PRIOR, CONTEXT_NETWORK = 0x88, 0x89
 DTYPES = [("B", 0, 2**8 - 1), ("H", 0, 2**16 - 1), ("h", -(2**15), 2**15 - 1), ("i", -(2**31), 2**31 - 1), ("f", 0, 2**32 - 1)]
 
 
@@ -447,7 +451,7 @@ def held(header, v):
 def read_residual(header, b):
     """Coding, bins and stream."""
     coding, rule = b.u8(), b.u8()
-    require(coding <= 1 and rule <= 2, "an unknown coding or rule of values")
+    require(coding <= 2 and rule <= 2, "an unknown coding or rule of values")
     if rule == 0:
         parameter = b.varint()
         require(parameter < 2**32, "a bound of more than 32 bits")
@@ -478,7 +482,8 @@ def evaluate(header, network, layers, shape):
         return said
     coding, bins, stream = read_residual(header, layers[RESIDUAL])
     field = said and [bins.position(v) if o else 0 for v, o in zip(said, occupied)]
-    values = decode_values(coding, stream, walk, occupied, bins, field)
+    require(coding < 2 or header["prior"] is not None, "values with a prior that the file does not name")
+    values = decode_values(coding, stream, walk, occupied, bins, field, header["prior"])
     require(values is not None, "values that are longer or shorter than their stream")
     return values
 
@@ -504,19 +509,33 @@ def evaluate_field(header, network, b, shape, occupied):
         yield sample(header, network, None if occupied is not None else threshold, heads)
 
 
-def decode(data):
-    """(shape, struct code of a sample, samples in C order)."""
+def read_prior(payload, files):
+    """The prior that a PRIOR record names, among the contents of `files`."""
+    require(payload[:1] == b"\0" and len(payload) == 9, "an unknown kind of prior")
+    for data in files:
+        if hashlib.sha256(data).digest()[:8] == payload[1:]:
+            kind, network = next(read_records(data))
+            require(kind == CONTEXT_NETWORK, "no prior of contexts")
+            return Prior(network)
+    raise Refused("a prior that is not here")
+
+
+def decode(data, priors=()):
+    """(shape, struct code of a sample, samples in C order); `priors` are the contents of priors' files."""
     header = network = None
     tiles = {}
     for kind, payload in read_records(data):
         require((kind == HEADER) == (header is None), "the header is not the first record")
         if kind == HEADER:
-            header = read_header(payload)
+            header = {**read_header(payload), "prior": None}
             shape, counts = header["shape"], header["counts"]
             cuts = [[i * n // c for i in range(c + 1)] for n, c in zip(shape, counts)]
         elif kind == NETWORK:
             require(network is None, "a second network")
             network = read_network(payload)
+        elif kind == PRIOR:
+            require(header["prior"] is None, "a second prior")
+            header["prior"] = read_prior(payload, priors)
         elif kind in (SUPPORT, FIELD, RESIDUAL, RAW):
             b = Bytes(payload)
             tile = b.varint()
@@ -552,6 +571,9 @@ def decode(data):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as file:
-        _, code, decoded = decode(file.read())
+    contents = []
+    for name in sys.argv[1:]:
+        with open(name, "rb") as file:
+            contents.append(file.read())
+    _, code, decoded = decode(contents[0], contents[1:])
     sys.stdout.buffer.write(struct.pack("<%d%s" % (len(decoded), code), *decoded))

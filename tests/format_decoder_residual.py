@@ -220,12 +220,12 @@ def towards_zero(a, b):
     return a // b if a >= 0 else -(-a // b)
 
 
-def decode_mixed(decoder, walk, occupied, bins, field):
+def decode_mixed(decoder, walk, occupied, bins, field, prior=None):
     """The bin of each voxel, C order; `field` has the position that a field gives for each, or is None."""
     x = Voxels(walk, occupied)
     predictors = [LeastSquares(40, 0.9998, 1e9), LeastSquares(24, 0.9995, 0.5), LeastSquares(16, 0.999, 0.3)]
     counters = Counters()
-    mixer = Mixer([5000] * 8 + [6500] * 7 + [3500])
+    mixer = Mixer([2500] * 8 + [3250] * 5 + [20000, 3250, 3500] if prior else [5000] * 8 + [6500] * 7 + [3500])
     spreads = {}
     symbols = [0] * len(occupied)
     base = bins.edges[0] + 409
@@ -241,11 +241,14 @@ def decode_mixed(decoder, walk, occupied, bins, field):
         pc1, pu, pe, pd = x.phase(i, j - 1, k), x.phase(i - 1, j, k), x.phase(i, j + 1, k), x.phase(i + 1, j, k)
         oc1, ou, oe = int(pc1 > 0), int(pu > 0), int(pe > 0)
         all_features = features(x, i, j, k, (field[at] - base) / 4096.0 if field else 0.0)
+        mixture = prior.mixture(x, bins, i, j, k) if prior else None
+        if prior:
+            all_features[0][37] = all_features[1][21] = mixture.mean / 4096.0
         classes = [(min(phase, 7) if oc1 else 0) + 8 * oe, phase, 8 * min(phase, 7) + 4 * oc1 + 2 * ou + oe]
         said = [p.predict(c, f) for p, c, f in zip(predictors, classes, all_features)]
         m = [held(truncated(s * 4096.0)) for s in said]
         mean = towards_zero(m[0] + m[1] + m[2], 3)
-        given = held(field[at] - base) if field else mean
+        given = held(mixture.mean) if prior else held(field[at] - base) if field else mean
         centres = [m[0], m[1], m[2], mean, mean, towards_zero(m[0] + m[1], 2), given]
 
         A, B, C, O = place(m[0]), place(m[2]), place(mean), place(given)
@@ -281,10 +284,13 @@ def decode_mixed(decoder, walk, occupied, bins, field):
                 inputs = []
                 top = min(high, bins.n)
                 for q in range(7):
-                    if q == 6 and not field:
+                    if q == 6 and not field and not prior:
                         inputs.append(0)
                         continue
-                    below = lambda s: cdf((bins.edges[s] - base - centres[q]) * K[q] >> 20)
+                    if q == 5 and prior:
+                        below = lambda s: mixture.below(bins.edges[s] - base)
+                    else:
+                        below = lambda s: cdf((bins.edges[s] - base - centres[q]) * K[q] >> 20)
                     start = below(low) if low else 0
                     end = below(top) if top < bins.n else 2**30
                     one = end - below(middle) + 1024
@@ -313,13 +319,13 @@ def decode_mixed(decoder, walk, occupied, bins, field):
     return symbols
 
 
-def decode_values(coding, stream, walk, occupied, bins, field):
+def decode_values(coding, stream, walk, occupied, bins, field, prior):
     """The values of the voxels of a tile, C order; None where the stream is longer or shorter than it should be."""
     decoder = RangeDecoder(stream)
     if coding == 1:
         symbols = decode_quick(decoder, walk, occupied, bins)
     else:
-        symbols = decode_mixed(decoder, walk, occupied, bins, field)
+        symbols = decode_mixed(decoder, walk, occupied, bins, field, prior if coding == 2 else None)
     if decoder.overrun() or decoder.n_left():
         return None
     return [bins.values[s] if o else 0.0 for s, o in zip(symbols, occupied)]

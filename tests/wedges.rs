@@ -6,6 +6,7 @@ use inrfit::codec::{InrCodec, Silent};
 use inrfit::container::Limits;
 use inrfit::io::read_event;
 use inrfit::metrics::{Metrics, default_peak};
+use inrfit::prior::Priors;
 use inrfit::settings::{Mode, Settings};
 
 #[test]
@@ -20,7 +21,7 @@ fn a_short_fit_of_a_wedge_finds_its_tracks() {
         batch: Some(4096),
         ..Settings::default()
     };
-    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2 };
+    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() };
     let made = codec.compress(&event, &Silent).unwrap();
     let metrics = Metrics::compare(&event, &made.decoded, default_peak(&event)).unwrap();
     assert!((0.07..0.12).contains(&metrics.occupancy), "{metrics:?}");

@@ -4,7 +4,8 @@ use inrfit::codec::{InrCodec, Silent};
 use inrfit::container::{Limits, PackWriter};
 use inrfit::event::{DType, Event, Samples};
 use inrfit::io::npy;
-use inrfit::residual::{self, Bins, Bound, Rule};
+use inrfit::prior::Priors;
+use inrfit::residual::{self, Bins, Bound, Hints, Rule};
 use inrfit::settings::{Bits, Effort, Mode, ModelKind, Settings};
 use inrfit::support::{self, Coding, Walk};
 use inrfit::synth::SynthSettings;
@@ -28,7 +29,7 @@ fn event(dtype: DType, seed: u64) -> Event {
 /// The file of `event`, its network small and hardly trained.
 fn file(event: &Event, settings: Settings) -> Vec<u8> {
     let settings = Settings { hidden: Some(2), n_steps: Some(4), batch: Some(64), ..settings };
-    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1 };
+    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1, priors: Priors::default() };
     codec.compress(event, &Silent).expect("a file").bytes
 }
 
@@ -135,7 +136,7 @@ fn exact(save: &dyn Fn(&str, &[u8])) {
         let bins = Bins::new(Rule::Integer(4), DType::U16, (1.0, 1023.0)).expect("bins");
         let symbols: Vec<u16> =
             values.iter().map(|v| if *v == 0.0 { 0 } else { bins.of(*v) as u16 }).collect();
-        let residual = residual::encode(coding, walk, &occupied, &bins, None, &symbols);
+        let residual = residual::encode(coding, walk, &occupied, &bins, Hints::default(), &symbols);
         let how = 128 | u8::from(coding == Coding::Quick);
         let length = u8::try_from(support.len()).expect("a short code");
         save(name, &[head(how, bound), vec![length], support, residual].concat());

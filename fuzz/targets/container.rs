@@ -9,11 +9,13 @@ use inrfit::backend::cpu::Cpu;
 use inrfit::codec::{InrCodec, Silent};
 use inrfit::container::{Limits, PackReader, Reader, Writer, frame, is_pack, kind};
 use inrfit::error::ErrorKind;
-use inrfit::settings::Settings;
+use inrfit::prior::{ContextPrior, Priors};
+use inrfit::event::{Event, Samples};
+use inrfit::settings::{Mode, Settings};
 use inrfit::tile::Tile;
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use std::io::Cursor;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Small enough that no input takes long.
 const LIMITS: Limits = Limits { max_event_bytes: 1 << 16, max_weights: 1 << 12, max_operations: 1 << 29 };
@@ -34,7 +36,12 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn decode(bytes: &[u8]) {
-    let event = match InrCodec::decompress_on(&CPU, bytes, &LIMITS, &Silent) {
+    if let Ok(prior) = ContextPrior::from_bytes(bytes) {
+        use_prior(prior);
+    }
+    let codec =
+        InrCodec { settings: Settings::default(), limits: LIMITS, n_threads: 1, priors: Priors::default() };
+    let event = match codec.decompress_on(&CPU, bytes, &Silent) {
         Ok(event) => event,
         Err(error) => {
             let bytes_fault =
@@ -45,10 +52,20 @@ fn decode(bytes: &[u8]) {
     };
     assert!(event.raw_bytes() as u64 <= LIMITS.max_event_bytes);
     // A region is the same samples; the corner farthest from the first voxel is in the last tile.
-    let codec = InrCodec { settings: Settings::default(), limits: LIMITS, n_threads: 1 };
     let corner = Tile { start: event.shape().map(|n| n - 1), shape: [1; 3] };
     let region = codec.decompress_region(bytes, &corner, &Silent).expect("a region of what can be decoded");
     assert_eq!(region.samples().get(0), event.samples().get(event.n_voxels() - 1));
+}
+
+/// Whatever weights a prior has, values coded with it come back.
+fn use_prior(prior: ContextPrior) {
+    let samples: Vec<u16> = (0..4 * 6 * 20).map(|i| if i / 20 % 3 == 0 { 70 + (i * i % 91) as u16 } else { 0 }).collect();
+    let event = Event::new([4, 6, 20], Samples::U16(samples)).expect("an event");
+    let settings = Settings { mode: Mode::Lossless, ..Settings::default() };
+    let priors = Priors { contexts: Some(Arc::new(prior)) };
+    let codec = InrCodec { settings, limits: LIMITS, n_threads: 1, priors };
+    // It checks what it wrote.
+    codec.compress(&event, &Silent).expect("a lossless file");
 }
 
 /// Kinds and payloads of the records of a file up to the first that cannot be read.

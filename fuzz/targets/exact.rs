@@ -7,7 +7,8 @@ use inrfit::codec::{InrCodec, Silent};
 use inrfit::container::Limits;
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event, Samples};
-use inrfit::residual::{self, Bins, Bound, Rule};
+use inrfit::residual::{self, Bins, Bound, Hints, Rule};
+use inrfit::prior::{ContextPrior, Priors};
 use inrfit::settings::{Effort, Mode, Settings};
 use inrfit::support::{self, Coding};
 use inrfit::tile::TileGrid;
@@ -59,7 +60,7 @@ fn keep_the_bound(how: u8, shape: [usize; 3], bound: f64, bytes: &[u8]) {
         ..Settings::default()
     };
     let n_tiles = TileGrid::new(shape, settings.tile).expect("tiles of a valid event").n_tiles();
-    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1 };
+    let codec = InrCodec { settings, limits: Limits::default(), n_threads: 1, priors: Priors::default() };
     let made = match codec.compress(&event, &Silent) {
         Ok(made) => made,
         Err(error) => {
@@ -85,7 +86,7 @@ fn keep_the_bound(how: u8, shape: [usize; 3], bound: f64, bytes: &[u8]) {
     }
 }
 
-/// `how`: bit 0 the coding, bits 1 and 2 the rule, bit 3 a field. First byte of the rest: bytes of the support.
+/// `how`: bit 0 the coding, bits 1 and 2 the rule, bit 3 a field, bit 4 a prior. First byte of the rest: bytes of the support.
 fn read_layers(how: u8, shape: [usize; 3], bound: f32, bytes: &[u8]) {
     let coding = if how & 1 == 0 { Coding::Mixed } else { Coding::Quick };
     let [n, rest @ ..] = bytes else { return };
@@ -112,10 +113,14 @@ fn read_layers(how: u8, shape: [usize; 3], bound: f32, bytes: &[u8]) {
     let Some(bins) = Bins::new(rule.0, rule.1, rule.2) else { return };
     let predicted: Vec<i32> =
         (0..occupied.len() as i32).map(|i| i.wrapping_mul(40_503) % (1 << 17)).collect();
-    let field = (how & 8 != 0 && coding == Coding::Mixed).then_some(&predicted[..]);
-    let Ok(symbols) = residual::decode(coding, walk, &occupied, &bins, field, values) else { return };
+    let prior = ContextPrior::shipped();
+    let hints = Hints {
+        field: (how & 8 != 0 && coding == Coding::Mixed).then_some(&predicted[..]),
+        network: (how & 16 != 0).then(|| prior.network()),
+    };
+    let Ok(symbols) = residual::decode(coding, walk, &occupied, &bins, hints, values) else { return };
     assert!(symbols.iter().all(|s| usize::from(*s) < bins.len()));
-    let again = residual::encode(coding, walk, &occupied, &bins, field, &symbols);
-    let back = residual::decode(coding, walk, &occupied, &bins, field, &again).expect("our own code");
+    let again = residual::encode(coding, walk, &occupied, &bins, hints, &symbols);
+    let back = residual::decode(coding, walk, &occupied, &bins, hints, &again).expect("our own code");
     assert!(back == symbols);
 }

@@ -1,5 +1,6 @@
 //! Arguments as typed, and what they ask of the library.
 
+use super::prior::PriorArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
@@ -83,6 +84,11 @@ pub struct FitArgs {
     /// also tries small networks below a bound [default: balanced]
     #[arg(long, value_name = "NAME", value_parser = one_of::<Effort>(Effort::NAMES), hide_possible_values = true)]
     effort: Option<Effort>,
+    #[command(flatten)]
+    pub prior: PriorArgs,
+    /// Use no prior
+    #[arg(long, conflicts_with = "priors", help_heading = "Priors")]
+    no_prior: bool,
     /// Keep a network in the file in modes bounded and lossless, where it is not needed: for values between voxels
     #[arg(long)]
     keep_field: bool,
@@ -167,6 +173,7 @@ impl FitArgs {
             mode: self.mode.unwrap_or(mode),
             bound,
             effort: self.effort.unwrap_or(default.effort),
+            prior: !self.no_prior,
             keep_field: self.keep_field,
             preset: self.preset.unwrap_or(default.preset),
             optimise: self.optimise,

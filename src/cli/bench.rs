@@ -58,8 +58,9 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     let n_threads = args.threads.resolve();
     let mut codecs = Vec::new();
     for spec in specs {
-        let settings = FitArgs::from_spec(&spec)?.settings();
-        codecs.push((spec, InrCodec { settings, limits: NO_LIMITS, n_threads }));
+        let args = FitArgs::from_spec(&spec)?;
+        let (settings, priors) = (args.settings(), args.prior.load()?);
+        codecs.push((spec, InrCodec { settings, limits: NO_LIMITS, n_threads, priors }));
     }
     if let Some(path) = &args.output {
         format_of(path)?;
@@ -117,7 +118,12 @@ fn measure(codec: &InrCodec, input: &Path, talk: Talk, row: &mut Record) -> Resu
     let compressed = codec.compress(&event, &bar).map_err(|e| e.context(&named))?;
     row.encode_seconds = Some(start.elapsed().as_secs_f64());
     drop(bar);
-    let how = Decoding { limits: codec.limits, n_threads: codec.n_threads, shows_progress: !talk.quiet };
+    let how = Decoding {
+        limits: codec.limits,
+        priors: codec.priors.clone(),
+        n_threads: codec.n_threads,
+        shows_progress: !talk.quiet,
+    };
     let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;
     if decoded != compressed.decoded {
         return Err(Error::corrupt(format!("{named}: decoding twice gave different samples")));

@@ -7,6 +7,7 @@ use super::files::{
 use super::inside::NO_LIMITS;
 use super::output::{Out, extents};
 use super::parallel::in_order;
+use super::prior::PriorArgs;
 use super::progress::{Bar, go_on};
 use super::report::{Report, Stages};
 use super::{Exit, keep_failure};
@@ -16,6 +17,7 @@ use inrfit::container::{Contents, Limits, PackReader};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::{DType, Event};
 use inrfit::io::{ReadSeek, npy};
+use inrfit::prior::Priors;
 use inrfit::settings::Settings;
 use inrfit::tile::Tile;
 use std::io::Write;
@@ -68,6 +70,8 @@ pub struct Decompress {
     /// Decode a box alone: first index and the one behind the last, for each axis; left out, the end of the axis
     #[arg(long, value_name = "A:B,C:D,E:F")]
     region: Option<Region>,
+    #[command(flatten)]
+    prior: PriorArgs,
     /// Take this event of a pack alone, counted from 0
     #[arg(long, value_name = "N")]
     event: Option<usize>,
@@ -331,6 +335,7 @@ fn decode_task(args: &Decompress, task: Task, shows_progress: bool) -> Result<Do
     let (_, n_threads) = args.jobs.share(args.threads);
     let how = Decoding {
         limits: args.memory.limits(),
+        priors: args.prior.load()?,
         n_threads,
         shows_progress: shows_progress && !args.talk.quiet,
     };
@@ -442,10 +447,12 @@ fn tell(done: &Done, talk: Talk, out: &mut Out) -> Result<()> {
 }
 
 /// How compressed events are decoded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Decoding {
     /// What it may use.
     pub limits: Limits,
+    /// Priors at hand.
+    pub priors: Priors,
     /// Threads to run on.
     pub n_threads: usize,
     /// Whether a line on a terminal shows how far it is.
@@ -462,8 +469,12 @@ impl Decoding {
     }
 
     fn decode(&self, name: &str, bytes: &[u8], region: Option<Region>) -> Result<(Event, Stages)> {
-        let codec =
-            InrCodec { settings: Settings::default(), limits: self.limits, n_threads: self.n_threads };
+        let codec = InrCodec {
+            settings: Settings::default(),
+            limits: self.limits,
+            n_threads: self.n_threads,
+            priors: self.priors.clone(),
+        };
         let bar = Bar::new(name, self.shows_progress);
         let start = Instant::now();
         let decoded = match region {

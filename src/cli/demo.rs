@@ -13,6 +13,7 @@ use inrfit::error::{Error, Result};
 use inrfit::event::Event;
 use inrfit::io::write_event;
 use inrfit::metrics::{Metrics, default_peak};
+use inrfit::prior::Priors;
 use inrfit::settings::Settings;
 use inrfit::synth::SynthSettings;
 use inrfit_figures::{EventView, Format};
@@ -92,7 +93,7 @@ fn demo(args: &Demo, out: &mut Out) -> Result<Exit> {
         time_limit: args.time_limit,
         ..Settings::default()
     };
-    let codec = InrCodec { settings, limits: NO_LIMITS, n_threads };
+    let codec = InrCodec { settings, limits: NO_LIMITS, n_threads, priors: Priors::default() };
     let bar = Bar::new("demo", !args.talk.quiet);
     let start = Instant::now();
     let compressed = codec.compress(&event, &bar)?;

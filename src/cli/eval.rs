@@ -5,6 +5,7 @@ use super::decompress::{Decoding, Memory};
 use super::files::{Content, content, is_stdin, once_only};
 use super::input::{InputArgs, name_of};
 use super::output::{Out, digits, table};
+use super::prior::PriorArgs;
 use super::progress::go_on;
 use super::report::{Report, Stages};
 use super::{Exit, keep_failure};
@@ -51,6 +52,8 @@ pub struct Eval {
     /// 1 % of full scale]
     #[arg(long, value_name = "ADC", value_parser = not_negative)]
     prominence: Option<f64>,
+    #[command(flatten)]
+    prior: PriorArgs,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -246,6 +249,7 @@ impl Decoded<'_> {
 fn unpack(args: &Eval, name: String, bytes: Vec<u8>) -> Result<Other> {
     let how = Decoding {
         limits: args.memory.limits(),
+        priors: args.prior.load()?,
         n_threads: args.threads.resolve(),
         shows_progress: !args.talk.quiet,
     };

@@ -12,6 +12,7 @@ use inrfit::container::Record;
 use inrfit::domain::Transform;
 use inrfit::error::Result;
 use inrfit::net::NetSpec;
+use inrfit::prior::{ContextPrior, hex, is_prior};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 /// Show what compressed events hold
 ///
 /// Reads the records of each file and checks their checksums; decodes nothing. Offsets and sizes are in bytes. Of a
-/// pack each event is told as if it were a file.
+/// pack each event is told as if it were a file; of a prior, its kind, size and hash.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  inrfit info event.npy.inrfit\n  inrfit info event.npy.inrfit --json | jq .network"
@@ -53,9 +54,22 @@ struct Description {
     network: Option<Network>,
     coordinates: Option<Coordinates>,
     transform: Option<Value>,
+    /// First bytes of the hash of the prior that it needs.
+    prior: Option<String>,
     n_weights: u64,
     layers: Layers,
     records: Vec<Entry>,
+}
+
+/// What is told of a prior.
+#[derive(Debug, Serialize)]
+struct PriorDescription {
+    input: String,
+    prior: &'static str,
+    hash: String,
+    bytes: usize,
+    hidden: [usize; 2],
+    n_weights: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,6 +145,26 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
             Ok(())
         };
         match content(input) {
+            Ok(Content::Event(bytes)) if is_prior(&bytes) => {
+                n_told += 1;
+                match describe_prior(input.display().to_string(), &bytes) {
+                    Ok(prior) if args.talk.json => out.line(&json(&prior)?)?,
+                    Ok(prior) if args.talk.is_human() => out.line(&format!(
+                        "{}: prior of {}, {} bytes, hidden layers of {} and {} units, {} weights\nhash {}",
+                        prior.input,
+                        prior.prior,
+                        prior.bytes,
+                        prior.hidden[0],
+                        prior.hidden[1],
+                        prior.n_weights,
+                        prior.hash
+                    ))?,
+                    Ok(_) => {}
+                    Err(error) => {
+                        keep_failure(&error, &mut failures);
+                    }
+                }
+            }
             Ok(Content::Event(bytes)) => tell(describe(input.display().to_string(), &bytes))?,
             Ok(Content::Pack(mut pack)) => {
                 for i in 0..pack.n_events() {
@@ -149,6 +183,18 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
 fn describe(name: String, bytes: &[u8]) -> Result<Description> {
     let inside = Inside::read(bytes).map_err(|e| e.context(&name))?;
     Ok(Description::new(name, bytes.len(), &inside))
+}
+
+fn describe_prior(input: String, bytes: &[u8]) -> Result<PriorDescription> {
+    let prior = ContextPrior::from_bytes(bytes).map_err(|e| e.context(&input))?;
+    Ok(PriorDescription {
+        input,
+        prior: "contexts",
+        hash: hex(&prior.hash()),
+        bytes: bytes.len(),
+        hidden: prior.network().units(),
+        n_weights: prior.network().n_weights(),
+    })
 }
 
 impl Description {
@@ -184,6 +230,7 @@ impl Description {
                 }
                 Transform::Ln { offset, scale, cut } => Value::Ln { offset, scale, cut },
             }),
+            prior: inside.contents.prior.map(|hash| hex(&hash)),
             n_weights: inside.n_weights,
             layers: inside.layers,
             records: inside.contents.records.iter().map(Entry::new).collect(),
@@ -241,6 +288,9 @@ impl Description {
                     format!("value        ln(v - {offset}) / {scale}; decoded values below {cut} are empty")
                 }
             });
+        }
+        if let Some(prior) = &self.prior {
+            lines.push(format!("prior        of contexts, hash {prior}"));
         }
         lines.push(format!(
             "bytes        field {}, support {}, residual {}, raw {}, other {}",

@@ -102,6 +102,7 @@ pub fn record_name(record: &Record<'_>) -> &'static str {
         kind::SUPPORT => "support",
         kind::RESIDUAL => "residual",
         kind::RAW => "raw",
+        kind::PRIOR => "prior",
         kind::INDEX => "index",
         kind::END => "end",
         _ => "unknown",

@@ -12,6 +12,7 @@ mod input;
 mod inside;
 mod output;
 mod parallel;
+mod prior;
 mod progress;
 mod report;
 mod shell;
@@ -110,6 +111,7 @@ enum Command {
     Eval(eval::Eval),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Prior(prior::Prior),
     Completions(shell::Completions),
     Man(shell::Man),
     Synth(synth::Synth),
@@ -127,6 +129,7 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Prior(args) => prior::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),
         Command::Man(args) => shell::man(&args, &mut out),
         Command::Synth(args) => synth::run(&args, &mut out),

@@ -4,10 +4,11 @@ mod region;
 mod tile;
 
 use crate::backend::{Backend, cpu::Cpu};
-use crate::container::{Contents, Header, Limits, NetworkHeader, Writer, index_payload, kind};
+use crate::container::{Contents, Header, Limits, NetworkHeader, Writer, index_payload, kind, prior_payload};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::metrics::default_peak;
+use crate::prior::{ContextPrior, Priors};
 use crate::residual::{Bins, Bound};
 use crate::settings::{DeviceRequest, Effort, PrecisionKind, Settings};
 use crate::support::Coding;
@@ -153,6 +154,8 @@ pub struct InrCodec {
     pub limits: Limits,
     /// Threads to run on.
     pub n_threads: usize,
+    /// Priors at hand, besides the one that comes with the program.
+    pub priors: Priors,
 }
 
 impl Codec for InrCodec {
@@ -213,7 +216,9 @@ impl InrCodec {
         let fields = network.as_ref().zip(resolved.as_ref());
         let coding = if self.settings.effort == Effort::Fast { Coding::Quick } else { Coding::Mixed };
         let exact = self.settings.mode.is_exact().then_some(coding);
-        let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded };
+        let may_have = self.settings.prior && bounded.is_some() && coding == Coding::Mixed;
+        let prior = may_have.then(|| self.priors.to_use());
+        let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded, prior: prior.as_deref() };
         let encode = |i: usize, seconds: &mut Seconds| {
             let told = Told { observer, tile: i, n_tiles: tiles.len() };
             told.check()?;
@@ -235,10 +240,10 @@ impl InrCodec {
             }
         };
         let n_fields = layers.iter().filter(|tile| tile.has(kind::FIELD)).count();
-        let (bytes, layers) = write(&header, network.as_ref(), &layers)?;
+        let (bytes, layers) = write(&header, network.as_ref(), prior.as_deref(), &layers)?;
         let start = Instant::now();
         observer.progress(&Told { observer, tile: 0, n_tiles: tiles.len() }.at(Stage::Verify));
-        let decoded = InrCodec::decompress_on(&cpu, &bytes, &self.limits, &Silent)?;
+        let decoded = self.decompress_on(&cpu, &bytes, &Silent)?;
         if let Some(bound) = bound {
             check_bound(event, &decoded, bound)?;
         }
@@ -255,10 +260,10 @@ impl InrCodec {
     /// The event that `bytes` hold.
     ///
     /// # Errors
-    /// `Corrupt`, `Truncated`, `Unsupported` or `Limit` for bytes that are no file this program can decode;
-    /// `Interrupted` when the observer cancels.
+    /// `Corrupt`, `Truncated`, `Unsupported` or `Limit` for bytes that are no file this program can decode (one whose
+    /// prior is not at hand is `Unsupported`); `Interrupted` when the observer cancels.
     pub fn decompress(&self, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
-        InrCodec::decompress_on(&self.cpu()?, bytes, &self.limits, observer)
+        self.decompress_on(&self.cpu()?, bytes, observer)
     }
 
     fn cpu(&self) -> Result<Cpu> {
@@ -271,19 +276,20 @@ impl InrCodec {
         }
     }
 
-    /// [`InrCodec::decompress`] on a back end that the caller has; decoding needs no settings.
+    /// [`InrCodec::decompress`] on a back end that the caller has.
     ///
     /// # Errors
     /// As [`InrCodec::decompress`].
-    pub fn decompress_on(cpu: &Cpu, bytes: &[u8], limits: &Limits, observer: &dyn Observer) -> Result<Event> {
-        let contents = Contents::read(bytes, limits)?;
+    pub fn decompress_on(&self, cpu: &Cpu, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
+        let contents = Contents::read(bytes, &self.limits)?;
+        let prior = self.priors.needed(&contents)?;
         let Header { shape, dtype, .. } = contents.header;
         let n_tiles = contents.tiles.len();
         let decode = |i: usize| {
             let told = Told { observer, tile: i, n_tiles };
             told.check()?;
             observer.progress(&told.at(Stage::Decode));
-            decode_tile(cpu, &contents, &contents.tiles[i], contents.grid.tile(i).shape)
+            decode_tile(cpu, &contents, prior.as_deref(), &contents.tiles[i], contents.grid.tile(i).shape)
         };
         if n_tiles == 1 {
             return finite(shape, decode(0)?);
@@ -360,12 +366,16 @@ fn check_bound(event: &Event, decoded: &Event, bound: Bound) -> Result<()> {
 fn write(
     header: &Header,
     network: Option<&NetworkHeader>,
+    prior: Option<&ContextPrior>,
     tiles: &[PackedTile],
 ) -> Result<(Vec<u8>, Layers)> {
     let mut writer = Writer::new();
     writer.record(kind::HEADER, &header.to_payload()?);
     if let (Some(network), true) = (network, tiles.iter().any(|tile| tile.has(kind::FIELD))) {
         writer.record(kind::NETWORK, &network.to_payload()?);
+    }
+    if let (Some(prior), true) = (prior, tiles.iter().any(|tile| tile.uses_prior)) {
+        writer.record(kind::PRIOR, &prior_payload(&prior.short_hash()));
     }
     if tiles.len() > 1 {
         let lengths: Vec<usize> = tiles.iter().map(|tile| tile.records.len()).collect();

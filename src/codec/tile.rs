@@ -4,7 +4,7 @@ use super::{Progress, Seconds, Stage, Told};
 use crate::backend::{Backend, SiteBlock, TrainingSet, cpu::Cpu};
 use crate::container::{
     Contents, FieldLayer, Header, NetworkHeader, RawTile, Record, ResidualLayer, SupportLayer, TileRecords,
-    WeightCoding, frame, kind, layer_bytes,
+    WeightCoding, frame, kind, layer_bytes, prior_payload,
 };
 use crate::domain::Transform;
 use crate::error::{Error, Result};
@@ -14,8 +14,9 @@ use crate::fit::{FitProgress, FitSettings, Fitted, fit_refreshed, validation_pos
 use crate::lane::{Level, Scalar};
 use crate::net::Weights;
 use crate::pattern::Support;
+use crate::prior::ContextPrior;
 use crate::quant::{self, MatrixBits};
-use crate::residual::{self, Bins, Rule};
+use crate::residual::{self, Bins, Hints, Rule};
 use crate::settings::{Optimise, Resolved, Sampling};
 use crate::support::{Coding, Walk};
 use crate::with_samples;
@@ -28,6 +29,8 @@ pub struct PackedTile {
     pub records: Vec<u8>,
     /// Type of each record, and bytes of its layer.
     pub layers: Vec<(u8, usize)>,
+    /// Whether the file must name the prior.
+    pub uses_prior: bool,
 }
 
 impl PackedTile {
@@ -40,7 +43,13 @@ impl PackedTile {
     fn and(mut self, more: PackedTile) -> PackedTile {
         self.records.extend(more.records);
         self.layers.extend(more.layers);
+        self.uses_prior |= more.uses_prior;
         self
+    }
+
+    fn with_values(mut self, layer: &ResidualLayer) -> PackedTile {
+        self.uses_prior |= layer.prior;
+        self.with(kind::RESIDUAL, &layer.to_payload())
     }
 
     /// Whether it has a layer of type `kind`.
@@ -203,6 +212,8 @@ pub struct Shared<'a> {
     pub exact: Option<Coding>,
     /// How values are kept within a bound, where they are.
     pub bounded: Option<Bounded>,
+    /// What may help to tell the values below a bound.
+    pub prior: Option<&'a ContextPrior>,
 }
 
 /// How values are kept within a bound.
@@ -299,16 +310,25 @@ impl Shared<'_> {
             .map(|i| if occupied[i] { bins.of(part.samples().get(i)) as u16 } else { 0 })
             .collect();
         let values = |field: Option<&[i32]>| {
-            let code = residual::encode(coding, walk, &occupied, bins, field, &symbols);
-            ResidualLayer { tile, coding, rule: *rule, code }.to_payload()
+            let by = |prior: Option<&ContextPrior>| {
+                let hints = Hints { field, network: prior.map(ContextPrior::network) };
+                let code = residual::encode(coding, walk, &occupied, bins, hints, &symbols);
+                ResidualLayer { tile, coding, prior: prior.is_some(), rule: *rule, code }
+            };
+            let Some(prior) = self.prior else { return by(None) };
+            let both = || rayon::join(|| by(None), || by(Some(prior)));
+            let (without, with) = self.cpu.install(both);
+            // A file that uses a prior names it.
+            let n_name = frame(kind::PRIOR, &prior_payload(&prior.short_hash())).len();
+            if with.code.len() + n_name < without.code.len() { with } else { without }
         };
         let alone = values(None);
         seconds.pack += start.elapsed().as_secs_f64();
         let worth_it = |(network, resolved): &(&NetworkHeader, &Resolved)| {
-            bounded.keep_field || alone.len() as f64 > WORTH_A_FIELD * least_bytes(network, resolved)
+            bounded.keep_field || alone.code.len() as f64 > WORTH_A_FIELD * least_bytes(network, resolved)
         };
         let Some((network, resolved)) = self.fields.filter(worth_it) else {
-            return Ok(Some(support.with(kind::RESIDUAL, &alone)));
+            return Ok(Some(support.with_values(&alone)));
         };
         let data = TileData::new(part, network, resolved, Some(&occupied));
         let layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
@@ -316,14 +336,14 @@ impl Shared<'_> {
         let said = field_samples(self.cpu, self.header, network, &layer, part.shape(), &occupied)?;
         let field = PackedTile::default()
             .with(kind::FIELD, &layer.to_payload(&network.spec)?)
-            .with(kind::RESIDUAL, &values(Some(&positions(bins, &said, &occupied))));
+            .with_values(&values(Some(&positions(bins, &said, &occupied))));
         // A file with a field needs the network's record too.
         let n_network = frame(kind::NETWORK, &network.to_payload()?).len();
-        let n_alone = frame(kind::RESIDUAL, &alone).len();
+        let n_alone = frame(kind::RESIDUAL, &alone.to_payload()).len();
         seconds.pack += start.elapsed().as_secs_f64();
         Ok(Some(match bounded.keep_field || field.records.len() + n_network < n_alone {
             true => support.and(field),
-            false => support.with(kind::RESIDUAL, &alone),
+            false => support.with_values(&alone),
         }))
     }
 
@@ -459,6 +479,7 @@ pub fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField
 pub fn decode_tile(
     cpu: &Cpu,
     contents: &Contents<'_>,
+    prior: Option<&ContextPrior>,
     layers: &TileRecords<'_>,
     shape: [usize; 3],
 ) -> Result<Samples> {
@@ -500,8 +521,14 @@ pub fn decode_tile(
     let bins = Bins::new(layer.rule, dtype, range)
         .ok_or_else(|| in_layer(Error::corrupt("a bound that does not go with the range of the samples")))?;
     let field = said.map(|said| positions(&bins, &said, &occupied));
-    let symbols = residual::decode(layer.coding, walk, &occupied, &bins, field.as_deref(), &layer.code)
-        .map_err(in_layer)?;
+    let network = match (layer.prior, prior) {
+        (false, _) => None,
+        (true, Some(prior)) => Some(prior.network()),
+        (true, None) => return Err(in_layer(Error::corrupt("coded with a prior, but the file names none"))),
+    };
+    let hints = Hints { field: field.as_deref(), network };
+    let symbols =
+        residual::decode(layer.coding, walk, &occupied, &bins, hints, &layer.code).map_err(in_layer)?;
     let mut samples = Samples::zeros(dtype, occupied.len());
     sites().for_each(|i| samples.set(i, bins.value(usize::from(symbols[i]))));
     Ok(samples)

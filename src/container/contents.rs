@@ -1,8 +1,9 @@
 //! A whole file, checked: which records it has and which tile each belongs to.
 
 use super::file::{read_varint, write_varint};
+use super::header::parse_prior;
 use super::layer::tile_of;
-use super::{Header, Limits, NetworkHeader, Reader, Record, kind};
+use super::{Header, Limits, NetworkHeader, PriorHash, Reader, Record, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;
 use std::ops::Range;
@@ -11,6 +12,8 @@ use std::ops::Range;
 /// every event within the default limit of bytes is within that of operations.
 const SUPPORT_OPERATIONS: u128 = 4_000;
 const RESIDUAL_OPERATIONS: u128 = 40_000;
+/// What a prior adds to that.
+const PRIOR_OPERATIONS: u128 = 25_000;
 
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,6 +55,8 @@ pub struct Contents<'a> {
     pub header: Header,
     /// The network of the fields, where there are any.
     pub network: Option<NetworkHeader>,
+    /// The prior that values were coded with, where there is one.
+    pub prior: Option<PriorHash>,
     /// How the event is split.
     pub grid: TileGrid,
     /// Layers by tile.
@@ -68,8 +73,14 @@ impl<'a> Contents<'a> {
     pub fn read(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>> {
         let mut reader = Reader::new(bytes)?;
         let first = reader.next()?;
-        if first.is_some_and(|r| r.kind == kind::EVENT) {
-            return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
+        match first.map(|r| r.kind) {
+            Some(kind::EVENT) => {
+                return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
+            }
+            Some(kind::CONTEXT_NETWORK) => {
+                return Err(Error::new(ErrorKind::Unsupported, "a prior where an event is wanted"));
+            }
+            _ => {}
         }
         let Some(first) = first.filter(|r| r.kind == kind::HEADER) else {
             return Err(Error::corrupt_at(9, "the first record is not the header"));
@@ -87,6 +98,7 @@ impl<'a> Contents<'a> {
         let mut contents = Contents {
             header,
             network: None,
+            prior: None,
             tiles: vec![TileRecords::default(); grid.n_tiles()],
             grid,
             records: vec![first],
@@ -99,6 +111,9 @@ impl<'a> Contents<'a> {
                     let offset = record.payload_offset;
                     contents.network = Some(NetworkHeader::from_payload(record.payload, offset, limits)?);
                 }
+                kind::PRIOR if contents.prior.is_none() => {
+                    contents.prior = Some(parse_prior(record.payload, record.payload_offset)?);
+                }
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
                 }
@@ -106,7 +121,7 @@ impl<'a> Contents<'a> {
                     contents.add(record, &mut next_tile)?
                 }
                 kind::INDEX if index.is_none() => index = Some(record),
-                kind::HEADER | kind::NETWORK | kind::INDEX => {
+                kind::HEADER | kind::NETWORK | kind::PRIOR | kind::INDEX => {
                     return Err(Error::corrupt_at(
                         record.offset,
                         format!("a second record of type {:#04x}", record.kind),
@@ -176,7 +191,8 @@ impl<'a> Contents<'a> {
         let field = if layers.field.is_some() { n_sites as u128 * a_site } else { 0 };
         // These are coded voxel by voxel, whatever is asked for.
         let support = if layers.support.is_some() { n_voxels as u128 * SUPPORT_OPERATIONS } else { 0 };
-        let residual = if layers.residual.is_some() { n_voxels as u128 * RESIDUAL_OPERATIONS } else { 0 };
+        let a_value = RESIDUAL_OPERATIONS + if self.prior.is_some() { PRIOR_OPERATIONS } else { 0 };
+        let residual = if layers.residual.is_some() { n_voxels as u128 * a_value } else { 0 };
         field + support + residual
     }
 
@@ -223,7 +239,7 @@ impl<'a> Contents<'a> {
 
 /// What the exact layers keep of each voxel of a slice and of the two before, and of the one after.
 const SUPPORT_STATE: u64 = 21;
-const RESIDUAL_STATE: u64 = 48;
+const RESIDUAL_STATE: u64 = 68;
 /// Bytes of such state that no limit forbids.
 const ALWAYS_ALLOWED: u64 = 64 << 20;
 

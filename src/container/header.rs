@@ -39,6 +39,33 @@ pub struct NetworkHeader {
     pub transform: Transform,
 }
 
+/// The first bytes of the SHA-256 of a prior's file: what names it in compressed events.
+pub type PriorHash = [u8; 8];
+
+/// What a prior is for: contexts of values.
+const CONTEXTS: u8 = 0;
+
+/// Payload of the record that names a prior of contexts.
+pub fn prior_payload(hash: &PriorHash) -> Vec<u8> {
+    let mut payload = vec![CONTEXTS];
+    payload.extend(hash);
+    payload
+}
+
+/// The inverse of [`prior_payload`].
+pub(super) fn parse_prior(payload: &[u8], offset: u64) -> Result<PriorHash> {
+    match payload.split_first() {
+        Some((&CONTEXTS, hash)) => hash
+            .try_into()
+            .map_err(|_| Error::corrupt_at(offset, format!("a prior's name of {} bytes", hash.len()))),
+        Some((other, _)) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a prior of kind {other} (at byte {offset}): a newer program is needed"),
+        )),
+        None => Err(Error::corrupt_at(offset, "a prior without a name")),
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct HeaderOnDisk {
     shape: [u32; 3],

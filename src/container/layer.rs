@@ -54,6 +54,8 @@ pub struct ResidualLayer {
     pub tile: u64,
     /// How the bins are coded.
     pub coding: Coding,
+    /// Whether with the prior that the file names.
+    pub prior: bool,
     /// How samples fall into bins.
     pub rule: Rule,
     /// The code of the bins.
@@ -267,6 +269,7 @@ impl FieldLayer {
 
 const MIXED: u8 = 0;
 const QUICK: u8 = 1;
+const MIXED_WITH_PRIOR: u8 = 2;
 
 fn coding_byte(coding: Coding) -> u8 {
     match coding {
@@ -275,17 +278,23 @@ fn coding_byte(coding: Coding) -> u8 {
     }
 }
 
-/// Tile number and coding of a layer's payload, and where the rest starts.
-fn coding_of(payload: &[u8], offset: u64, what: &str) -> Result<(u64, Coding, usize)> {
+/// Tile number and coding of a layer's payload, and where the rest starts. `others` are codings besides the usual ones.
+fn coding_of(payload: &[u8], offset: u64, what: &str, others: &[u8]) -> Result<(u64, u8, usize)> {
     let (tile, used) = tile_of(payload, offset)?;
     match payload.get(used) {
-        Some(&MIXED) => Ok((tile, Coding::Mixed, used + 1)),
-        Some(&QUICK) => Ok((tile, Coding::Quick, used + 1)),
+        Some(coding) if [MIXED, QUICK].contains(coding) || others.contains(coding) => {
+            Ok((tile, *coding, used + 1))
+        }
         Some(other) => {
             Err(Error::new(ErrorKind::Unsupported, format!("coding {other} of {what} (at byte {offset})")))
         }
         None => Err(Error::corrupt_at(offset, format!("{what} without a body"))),
     }
+}
+
+/// The inverse of [`coding_byte`]; with a prior, contexts are mixed too.
+fn coding_from(byte: u8) -> Coding {
+    if byte == QUICK { Coding::Quick } else { Coding::Mixed }
 }
 
 impl SupportLayer {
@@ -303,7 +312,8 @@ impl SupportLayer {
     /// # Errors
     /// `Corrupt`, `Unsupported`.
     pub fn from_payload(payload: &[u8], offset: u64, shape: [usize; 3]) -> Result<SupportLayer> {
-        let (tile, coding, used) = coding_of(payload, offset, "a support")?;
+        let (tile, coding, used) = coding_of(payload, offset, "a support", &[])?;
+        let coding = coding_from(coding);
         let (walk, occupied) = support::decode(coding, shape, &payload[used..])
             .map_err(|e| e.context(format!("the support at byte {offset}")))?;
         Ok(SupportLayer { tile, coding, walk, occupied })
@@ -319,7 +329,7 @@ impl ResidualLayer {
     pub fn to_payload(&self) -> Vec<u8> {
         let mut out = Vec::new();
         write_varint(&mut out, self.tile);
-        out.push(coding_byte(self.coding));
+        out.push(if self.prior { MIXED_WITH_PRIOR } else { coding_byte(self.coding) });
         match self.rule {
             Rule::Integer(bound) => {
                 out.push(INTEGER_RULE);
@@ -343,7 +353,8 @@ impl ResidualLayer {
     /// # Errors
     /// `Corrupt`, `Unsupported`.
     pub fn from_payload(payload: &[u8], offset: u64) -> Result<ResidualLayer> {
-        let (tile, coding, used) = coding_of(payload, offset, "the values of a tile")?;
+        let (tile, coding, used) = coding_of(payload, offset, "the values of a tile", &[MIXED_WITH_PRIOR])?;
+        let (prior, coding) = (coding == MIXED_WITH_PRIOR, coding_from(coding));
         let bad = || Error::corrupt_at(offset, "a bound that makes no sense");
         let (&tag, rest) = payload[used..].split_first().ok_or_else(bad)?;
         let eight = || rest.split_first_chunk::<8>().ok_or_else(bad);
@@ -375,7 +386,7 @@ impl ResidualLayer {
                 ));
             }
         };
-        Ok(ResidualLayer { tile, coding, rule, code: code.to_vec() })
+        Ok(ResidualLayer { tile, coding, prior, rule, code: code.to_vec() })
     }
 }
 

@@ -8,7 +8,7 @@ mod pack;
 
 pub use contents::{Contents, TileRecords, index_payload, parse_index};
 pub use file::{Reader, Record, Writer, frame};
-pub use header::{Header, NetworkHeader};
+pub use header::{Header, NetworkHeader, PriorHash, prior_payload};
 pub use layer::{FieldLayer, RawTile, ResidualLayer, SupportLayer, WeightCoding, layer_bytes};
 pub use pack::{MAX_NAME, PackReader, PackWriter, PackedEvent, is_name, is_pack};
 
@@ -24,9 +24,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 4 GiB of samples, 16 million weights, and 2e14 operations: minutes on a desktop processor.
+    /// 4 GiB of samples, 16 million weights, and 3e14 operations: minutes on a desktop processor.
     fn default() -> Self {
-        Limits { max_event_bytes: 4 << 30, max_weights: 16 << 20, max_operations: 200_000_000_000_000 }
+        Limits { max_event_bytes: 4 << 30, max_weights: 16 << 20, max_operations: 300_000_000_000_000 }
     }
 }
 
@@ -48,6 +48,10 @@ pub mod kind {
     pub const INDEX: u8 = 0x08;
     /// One event of a pack: its name and its complete file.
     pub const EVENT: u8 = 0x87;
+    /// The prior that the values of a file were coded with.
+    pub const PRIOR: u8 = 0x88;
+    /// A network of contexts: the only record of a prior's file, besides the last.
+    pub const CONTEXT_NETWORK: u8 = 0x89;
     /// Where each event of a pack starts.
     pub const PACK_INDEX: u8 = 0x09;
     /// The last record.

@@ -103,7 +103,7 @@ fn power_of_two(x: f64) -> u64 {
 pub const UNIT: i32 = 1 << 12;
 
 /// log2 of `x` (at least 1) in units of 2^-12, rounded down.
-fn log2(x: u64) -> i32 {
+pub fn log2(x: u64) -> i32 {
     let whole = x.ilog2();
     let mut mantissa = u128::from(x) << (63 - whole);
     let mut result = whole;

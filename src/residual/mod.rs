@@ -1,11 +1,16 @@
 //! Values of the occupied voxels within a bound: bins of samples, coded once the whole support is known.
 
 mod bins;
+mod learn;
 mod least_squares;
 mod model;
+mod neighbourhood;
+mod network;
 mod quick;
 
 pub use bins::{Bins, Bound, MAX_BINS, Rule};
+pub use learn::{Learning, learn};
+pub use network::ContextNetwork;
 
 use crate::error::{Error, Result};
 use crate::lane::{Level, dispatch};
@@ -13,18 +18,27 @@ use crate::support::{Coding, Walk};
 use inrfit_entropy::{Coder, Decoder, Encoder};
 use model::Values;
 
-/// Codes the bins of the occupied voxels of a tile: `symbols` and `field` (positions that a field predicts, for
-/// [`Coding::Mixed`]) have one entry a voxel, C order; those of empty voxels are not looked at.
+/// What is known of a tile's values besides its support, for [`Coding::Mixed`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hints<'a> {
+    /// Positions that a field predicts, one a voxel, C order; those of empty voxels are not looked at.
+    pub field: Option<&'a [i32]>,
+    /// What past events tell.
+    pub network: Option<&'a ContextNetwork>,
+}
+
+/// Codes the bins of the occupied voxels of a tile: `symbols` has one entry a voxel, C order; those of empty voxels
+/// are not looked at.
 pub fn encode(
     coding: Coding,
     walk: Walk,
     occupied: &[bool],
     bins: &Bins,
-    field: Option<&[i32]>,
+    hints: Hints<'_>,
     symbols: &[u16],
 ) -> Vec<u8> {
     let mut coder = Encoder::new();
-    code(coding, walk, occupied, bins, field, &mut symbols.to_vec(), &mut coder, |_| false);
+    code(coding, walk, occupied, bins, hints, &mut symbols.to_vec(), &mut coder, |_| false);
     coder.finish()
 }
 
@@ -37,13 +51,13 @@ pub fn decode(
     walk: Walk,
     occupied: &[bool],
     bins: &Bins,
-    field: Option<&[i32]>,
+    hints: Hints<'_>,
     bytes: &[u8],
 ) -> Result<Vec<u16>> {
     let mut coder = Decoder::new(bytes);
     let mut symbols = vec![0; occupied.len()];
     // A stream that has ended says nothing more: bad ones end early, not after all their voxels.
-    code(coding, walk, occupied, bins, field, &mut symbols, &mut coder, Decoder::overrun);
+    code(coding, walk, occupied, bins, hints, &mut symbols, &mut coder, Decoder::overrun);
     if coder.overrun() || coder.n_left() > 0 {
         return Err(Error::corrupt("a code of values that is longer or shorter than its voxels"));
     }
@@ -55,14 +69,15 @@ fn code<C: Coder>(
     walk: Walk,
     occupied: &[bool],
     bins: &Bins,
-    field: Option<&[i32]>,
+    hints: Hints<'_>,
     symbols: &mut [u16],
     coder: &mut C,
     over: fn(&C) -> bool,
 ) {
     match coding {
         Coding::Mixed => {
-            dispatch(Level::detect(), Values { coder, walk, occupied, bins, field, symbols, over });
+            let Hints { field, network } = hints;
+            dispatch(Level::detect(), Values { coder, walk, occupied, bins, field, network, symbols, over });
         }
         Coding::Quick => quick::code(coder, walk, occupied, bins, symbols, over),
     }
@@ -91,7 +106,13 @@ mod tests {
         let field: Vec<i32> =
             symbols.iter().map(|s| bins.positions[usize::from(*s)] + draw() as i32 % 2000 - 1000).collect();
         let walk = Walk::choose(shape, &occupied);
-        for field in [None, Some(&field[..])] {
+        let network = network::tests::some_network([32, 16]).0;
+        for hints in [
+            Hints::default(),
+            Hints { field: Some(&field), network: None },
+            Hints { field: None, network: Some(&network) },
+            Hints { field: Some(&field), network: Some(&network) },
+        ] {
             let at = |level| {
                 let mut coder = Encoder::new();
                 let symbols = &mut symbols.clone();
@@ -100,7 +121,8 @@ mod tests {
                     walk,
                     occupied: &occupied,
                     bins: &bins,
-                    field,
+                    field: hints.field,
+                    network: hints.network,
                     symbols,
                     over: |_| false,
                 };
@@ -111,7 +133,7 @@ mod tests {
             for level in Level::available() {
                 assert!(at(level) == bytes, "{level:?}");
             }
-            assert_eq!(decode(Coding::Mixed, walk, &occupied, &bins, field, &bytes).unwrap(), symbols);
+            assert_eq!(decode(Coding::Mixed, walk, &occupied, &bins, hints, &bytes).unwrap(), symbols);
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use super::bins::{Bins, UNIT};
 use super::least_squares::LeastSquares;
+use super::neighbourhood::{N_SLICES, Neighbourhood, widths};
+use super::network::{ContextNetwork, Mixture};
 use crate::lane::{Kernel, Simd};
 use crate::support::Walk;
 use inrfit_entropy::{Coder, Contexts, Counter, Gates, Mixer, Rates, cdf, hash, stretch};
 
 const N_CONTEXTS: usize = 8;
-/// Predictions of the value itself that enter as distributions: three least squares, their means, a field.
+/// Predictions of the value itself that enter as distributions: three least squares, their means, a field. Where there
+/// is a context network, its mixture takes the place of one mean and its own mean that of the field.
 const N_CENTRES: usize = 7;
+const MIXTURE: usize = 5;
 const N_INPUTS: usize = 16;
 const TABLE_BITS: u32 = 12;
 const GATES: Gates<3> = Gates { sets: [16 * 128, 16 * 64, 16 * 16 * 16], last: 16 * 16, map: 1024 };
@@ -16,6 +20,8 @@ const RATES: Rates = Rates { first: 6, last: 2 };
 const BIAS: i32 = 102;
 /// What inputs weigh at first: contexts, centres, bias.
 const WEIGHTS: [i32; 3] = [5000, 6500, 3500];
+/// The same beside a context network, then what its mixture weighs.
+const WEIGHTS_BESIDE: [i32; 4] = [2500, 3250, 3500, 20_000];
 
 /// What is known of a voxel.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,6 +63,8 @@ pub struct Values<'a, C> {
     pub bins: &'a Bins,
     /// Positions that a field predicts for the occupied voxels in C order of the tile, where there is one.
     pub field: Option<&'a [i32]>,
+    /// What past events tell.
+    pub network: Option<&'a ContextNetwork>,
     /// Bin of each voxel, C order: read when encoding, written when decoding.
     pub symbols: &'a mut [u16],
     /// Whether it is no use to go on.
@@ -69,11 +77,18 @@ impl<C: Coder> Kernel for Values<'_, C> {
     /// Plain integers and f64, in vectors of whatever width the compiler finds.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Values { coder, walk, occupied, bins, field, symbols, over } = self;
-        let mut model = Model::new(walk, bins);
+        let Values { coder, walk, occupied, bins, field, network, symbols, over } = self;
+        let mut model = Model::new(walk, bins, network);
         model.load(occupied, 0);
+        if let Some(learned) = &mut model.learned {
+            learned.around.load(&walk, occupied, 0, learned.rooms[2]);
+            learned.around.load(&walk, occupied, 1, learned.rooms[3]);
+        }
         for i in 0..walk.n[0] {
             model.load(occupied, i + 1);
+            if let Some(learned) = &mut model.learned {
+                learned.around.load(&walk, occupied, i + 2, learned.rooms[4]);
+            }
             for j in 0..walk.n[1] {
                 let first = i * walk.stride[0] + j * walk.stride[1];
                 let start = model.line_start(1, j);
@@ -90,6 +105,9 @@ impl<C: Coder> Kernel for Values<'_, C> {
                 return;
             }
             model.slices.rotate_right(1);
+            if let Some(learned) = &mut model.learned {
+                learned.rooms.rotate_left(1);
+            }
         }
     }
 }
@@ -115,6 +133,16 @@ struct Model<'a> {
     /// The next slice, this one, and the two before.
     slices: [usize; 4],
     line_length: usize,
+    learned: Option<Learned<'a>>,
+}
+
+/// A context network and what it sees.
+struct Learned<'a> {
+    network: &'a ContextNetwork,
+    around: Neighbourhood,
+    /// Where the slices around the current one are kept, in order.
+    rooms: [usize; N_SLICES],
+    widths: [i16; 3],
 }
 
 /// The logit from which on a prediction counts as sure; no logit exceeds it by 512.
@@ -124,12 +152,23 @@ const SURE: i32 = 1792;
 const N_SPREADS: usize = 4096;
 
 impl<'a> Model<'a> {
-    fn new(walk: Walk, bins: &'a Bins) -> Model<'a> {
+    fn new(walk: Walk, bins: &'a Bins, network: Option<&'a ContextNetwork>) -> Model<'a> {
         let line_length = walk.n[2] + 2 * CELLS_AROUND;
         let slice = (walk.n[1] + 2 * LINES_AROUND) * line_length;
-        let mut weights = [WEIGHTS[0]; N_INPUTS];
-        weights[N_CONTEXTS..].fill(WEIGHTS[1]);
-        weights[N_INPUTS - 1] = WEIGHTS[2];
+        let [context, centre, bias, mixture] = match network {
+            Some(_) => WEIGHTS_BESIDE,
+            None => [WEIGHTS[0], WEIGHTS[1], WEIGHTS[2], WEIGHTS[1]],
+        };
+        let mut weights = [context; N_INPUTS];
+        weights[N_CONTEXTS..].fill(centre);
+        weights[N_CONTEXTS + MIXTURE] = mixture;
+        weights[N_INPUTS - 1] = bias;
+        let learned = network.map(|network| Learned {
+            network,
+            around: Neighbourhood::new(&walk, N_SLICES),
+            rooms: [0, 1, 2, 3, 4],
+            widths: widths(bins),
+        });
         let n = bins.len();
         let span = (bins.edges[n] - bins.edges[0]).max(UNIT / 4);
         Model {
@@ -148,6 +187,7 @@ impl<'a> Model<'a> {
             cells: vec![Cell::default(); 4 * slice],
             slices: [0, slice, 2 * slice, 3 * slice],
             line_length,
+            learned,
         }
     }
 
@@ -212,8 +252,12 @@ impl<'a> Model<'a> {
         let shape = if n1 > 0 && b1 > 0.0 { (a1 * b0 / (b1 + 0.15)).clamp(-3.0, 3.0) } else { 0.0 };
         let falling = if run > 2 { (a1 - a2).max(0.0) } else { 0.0 };
         let field = predicted.map_or(0.0, |p| f64::from(p - self.base) * (1.0 / UNIT as f64));
+        let mixture: Option<Mixture> = self.learned.as_ref().map(|learned| {
+            learned.network.predict(&learned.around.features(&learned.rooms, j, k, &learned.widths))
+        });
+        let learned = mixture.map_or(0.0, |m| f64::from(m.mean()) * (1.0 / UNIT as f64));
         let mut wide = [0.0; WIDE];
-        wide[..37].copy_from_slice(&[
+        wide[..38].copy_from_slice(&[
             1.0,
             a1,
             a2,
@@ -251,9 +295,10 @@ impl<'a> Model<'a> {
             height(v),
             has(c1) * has(e1),
             field,
+            learned,
         ]);
         let mut middle = [0.0; MIDDLE];
-        middle[..21].copy_from_slice(&[
+        middle[..22].copy_from_slice(&[
             1.0,
             a1,
             a2,
@@ -275,6 +320,7 @@ impl<'a> Model<'a> {
             height(c2),
             if ne == phase { 1.0 } else { 0.0 },
             field,
+            learned,
         ]);
         let narrow: [f64; NARROW] = [
             1.0,
@@ -308,7 +354,8 @@ impl<'a> Model<'a> {
         // A cast from f64 saturates, and sends what is no number to 0.
         let m = said.map(|s| ((s * UNIT as f64) as i32).clamp(lowest, highest));
         let mean = (m[0] + m[1] + m[2]) / 3;
-        let from_field = predicted.map_or(mean, |p| (p - self.base).clamp(lowest, highest));
+        let predicted = mixture.map(|m| m.mean()).or(predicted.map(|p| p - self.base));
+        let from_field = predicted.map_or(mean, |p| p.clamp(lowest, highest));
         let centres = [m[0], m[1], m[2], mean, mean, (m[0] + m[1]) / 2, from_field];
 
         let per_height = self.per_height;
@@ -370,8 +417,13 @@ impl<'a> Model<'a> {
             } else {
                 let edge = edges[middle] - base;
                 let mut predict = |r: usize| {
-                    let x = (i64::from(edge - centres[r]) * per_spread[r]) >> 20;
-                    below[r] = i64::from(cdf(x.clamp(-5000, 5000) as i32));
+                    below[r] = match &mixture {
+                        Some(mixture) if r == MIXTURE => mixture.below(edge),
+                        _ => {
+                            let x = (i64::from(edge - centres[r]) * per_spread[r]) >> 20;
+                            i64::from(cdf(x.clamp(-5000, 5000) as i32))
+                        }
+                    };
                     let one = to[r] - below[r] + 1024;
                     stretch((((one << 16) / (to[r] - from[r] + 2048)).clamp(1, 65_535)) as u32)
                 };
@@ -438,6 +490,10 @@ impl<'a> Model<'a> {
             *spread += (((truth - centres[r]).abs() - *spread) * 6) >> 8;
         }
         let y = f64::from(truth) * (1.0 / UNIT as f64);
+        if let Some(learned) = &mut self.learned {
+            let at = learned.around.at(learned.rooms[2], j, k);
+            learned.around.set(at, truth);
+        }
         self.wide.learn(wide_class, &wide, said[0], y);
         self.middle.learn(middle_class, &middle, said[1], y);
         self.narrow.learn(narrow_class, &narrow, said[2], y);

@@ -4,6 +4,7 @@
 use inrfit::codec::InrCodec;
 use inrfit::container::Limits;
 use inrfit::event::{DType, Event, Samples};
+use inrfit::prior::Priors;
 use inrfit::settings::Settings;
 use std::path::PathBuf;
 
@@ -58,7 +59,7 @@ pub fn codec(settings: Settings) -> InrCodec {
         hidden: settings.hidden.or(Some(8)),
         ..settings
     };
-    InrCodec { settings, limits: Limits::default(), n_threads: 2 }
+    InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() }
 }
 
 /// The folder of real data, or `None` with a line that says so; where the data are required, absence is a failure.
