@@ -130,6 +130,17 @@ impl Transform {
             }
         }
     }
+
+    /// The derivative of [`Transform::value`] with respect to `t`.
+    pub fn slope<S: Simd<V = f32>>(&self, s: S, t: f32) -> f32 {
+        match *self {
+            Transform::Log2 { unit_exponent, center, scale } => {
+                let magnitude = s.fma(t, scale, center).abs();
+                s.exp2(magnitude) * std::f32::consts::LN_2 * scale * power_of_two(unit_exponent)
+            }
+            Transform::Ln { scale, .. } => s.exp2(t * scale * std::f32::consts::LOG2_E) * scale,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +164,30 @@ mod tests {
         for v in [f32::MAX, -f32::MAX, f32::MIN_POSITIVE] {
             let t = Transform::Log2 { unit_exponent: -66, center: 0.0, scale: 1.0 }.target(s, v);
             assert!(t.is_finite(), "{v}");
+        }
+    }
+
+    #[test]
+    fn slopes_are_those_of_the_values() {
+        let s = Scalar::new();
+        for transform in [
+            Transform::Log2 { unit_exponent: -3, center: 5.5, scale: 0.7 },
+            Transform::Ln { offset: 64.0, scale: 6.0, cut: 67.0 },
+        ] {
+            for t in [-13.0, -3.0, 0.1, 0.9, 1.4f32] {
+                // The formulas again, in f64.
+                let value = |t: f64| match transform {
+                    Transform::Log2 { center, scale, .. } => {
+                        let y = t * f64::from(scale) + f64::from(center);
+                        (y.abs().exp2() - 1.0).copysign(y) / 8.0
+                    }
+                    Transform::Ln { offset, scale, .. } => (t * f64::from(scale)).exp() + f64::from(offset),
+                };
+                let (t64, h) = (f64::from(t), 1e-6);
+                let want = (value(t64 + h) - value(t64 - h)) / (2.0 * h);
+                let got = f64::from(transform.slope(s, t));
+                assert!((got - want).abs() < 1e-5 * want.abs(), "{transform:?} at {t}: {got}, not {want}");
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{DType, Samples};
 use crate::lane::{Kernel, Level, Simd, dispatch};
 use crate::net::Weights;
-use crate::pattern::{Pattern, Support, held_within};
+use crate::pattern::{Cell, Pattern, Plan, Support, held_within};
 use crate::tile::Tile;
 use std::ops::Range;
 
@@ -180,7 +180,7 @@ impl NetField {
     }
 
     /// Values before rounding at `points`, in voxel indices of a tile of `shape`, as if each were occupied. A network
-    /// with features sees `support` between voxels as [`Plan::between`](crate::pattern::Plan::between) says; at a voxel
+    /// with features sees `support` between voxels as [`Plan::between`] says; at a voxel
     /// its own occupancy has no part in that.
     ///
     /// # Errors
@@ -193,32 +193,62 @@ impl NetField {
         support: Option<&Support<'_>>,
         points: &[[f32; 3]],
     ) -> Result<Vec<f32>> {
+        let held: Vec<[f32; 3]> =
+            points.iter().map(|p| [0, 1, 2].map(|a| held_within(p[a], shape[a]))).collect();
+        let heads = self.heads_at(backend, shape, support, &held)?;
+        Ok(self.transform.values(Level::detect(), &heads, self.weights.spec().n_heads))
+    }
+
+    /// The network's outputs at `points`, as [`NetField::values_at`] takes them, but that points beyond the outermost
+    /// voxels are not held there: their coordinates go on, their features are those of the nearest point within.
+    ///
+    /// # Errors
+    /// As [`NetField::values_at`].
+    pub fn heads_at(
+        &self,
+        backend: &dyn Backend,
+        shape: [usize; 3],
+        support: Option<&Support<'_>>,
+        points: &[[f32; 3]],
+    ) -> Result<Vec<f32>> {
         let n_features = self.weights.spec().n_features;
-        let plan = match (self.pattern, support) {
-            (None, _) if n_features == 0 => None,
-            (Some(pattern), Some(support)) if support.shape == shape => Some((pattern.plan(), support)),
-            _ => return Err(Error::argument("a field with features needs the support of its tile")),
-        };
-        let mut out = Vec::with_capacity(points.len());
+        let plan = self.plan_between(shape, support)?;
+        let mut cell = plan.as_ref().map(|(plan, support)| Cell::new(plan, *support));
+        let mut out = Vec::with_capacity(points.len() * self.weights.spec().n_heads);
         let mut features = vec![0.0; BLOCK_POINTS.min(points.len()) * n_features];
         for points in points.chunks(BLOCK_POINTS) {
             // The points are the diagonal of a grid of their own.
             let n = points.len() as u32;
-            let axes = [0, 1, 2].map(|a| -> Vec<f32> {
-                points.iter().map(|p| self.coords.at(a, shape[a], held_within(p[a], shape[a]))).collect()
-            });
+            let axes = [0, 1, 2]
+                .map(|a| -> Vec<f32> { points.iter().map(|p| self.coords.at(a, shape[a], p[a])).collect() });
             let positions: Vec<u32> = (0..n).map(|i| (i * n + i) * n + i).collect();
             let features = &mut features[..points.len() * n_features];
-            if let Some((plan, support)) = &plan {
+            if let Some(cell) = &mut cell {
                 for (point, out) in points.iter().zip(features.chunks_exact_mut(n_features)) {
-                    plan.between(support, *point, out);
+                    cell.features(*point, out);
                 }
             }
             let axes = [&axes[0][..], &axes[1], &axes[2]];
-            let heads = self.heads(backend, &SiteBlock { axes, positions: Some(&positions), features })?;
-            out.extend(self.transform.values(Level::detect(), &heads, self.weights.spec().n_heads));
+            out.extend(self.heads(backend, &SiteBlock { axes, positions: Some(&positions), features })?);
         }
         Ok(out)
+    }
+
+    /// The plan of the features between the voxels of a tile of `shape`, and the support they are of; `None` for a
+    /// network without features.
+    ///
+    /// # Errors
+    /// `Argument` where a network with features gets no support, or one of another shape.
+    pub fn plan_between<'a>(
+        &self,
+        shape: [usize; 3],
+        support: Option<&Support<'a>>,
+    ) -> Result<Option<(Plan, Support<'a>)>> {
+        match (self.pattern, support) {
+            (None, _) if self.weights.spec().n_features == 0 => Ok(None),
+            (Some(pattern), Some(support)) if support.shape == shape => Ok(Some((pattern.plan(), *support))),
+            _ => Err(Error::argument("a field with features needs the support of its tile")),
+        }
     }
 
     /// The samples of a tile whose occupied voxels are known: none of them is 0, all others are.
@@ -268,7 +298,7 @@ const BLOCK_POINTS: usize = 1024;
 const BLOCK_FEATURES: usize = 1 << 22;
 
 /// Boxes of at most [`BLOCK_SITES`] sites that fill a grid of `shape` one after the other in C order.
-fn blocks(shape: [usize; 3]) -> Vec<[Range<usize>; 3]> {
+pub(crate) fn blocks(shape: [usize; 3]) -> Vec<[Range<usize>; 3]> {
     let k = shape[2].min(BLOCK_SITES);
     let j = if k < shape[2] { 1 } else { shape[1].min((BLOCK_SITES / k).max(1)) };
     let i = if j < shape[1] || k < shape[2] { 1 } else { shape[0].min((BLOCK_SITES / (j * k)).max(1)) };

@@ -40,6 +40,11 @@
 //! # Ok::<(), inrfit::error::Error>(())
 //! ```
 //!
+//! # Between voxels
+//!
+//! [`codec::InrCodec::query`] gives values and derivatives at any points, [`codec::InrCodec::resample`] the samples of
+//! any [`query::Grid`]; [`query`] says what a sample at a new place means.
+//!
 //! # Files and streams
 //!
 //! [`io::read_event`] and [`io::write_event`] are for `.npy` files of one event; [`io::Events`] reads stacks, archives
@@ -68,6 +73,8 @@ pub mod net;
 pub mod pattern;
 pub mod prior;
 pub mod quant;
+pub mod query;
+pub mod rate;
 pub mod residual;
 pub mod settings;
 pub mod support;

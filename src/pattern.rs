@@ -5,7 +5,7 @@
 //! the last, a mean: one division. The format document ("Support features") is the reference.
 
 use crate::error::{Error, Result};
-use crate::lane::{Scalar, Simd};
+use crate::lane::{Kernel, Level, Simd, dispatch};
 
 /// Features of the occupancy around a voxel.
 ///
@@ -197,27 +197,101 @@ impl Plan {
     /// those of the eight voxels around it, interpolated linearly along the last axis, then the middle one, then
     /// the first, each as `fma(t, high - low, low)`. At a voxel they are the voxel's own.
     pub fn between(&self, support: &Support<'_>, point: [f32; 3], out: &mut [f32]) {
-        let s = Scalar::new();
-        let mut low = [0; 3];
-        let mut share = [0.0f32; 3];
-        for a in 0..3 {
-            let x = held_within(point[a], support.shape[a]);
-            low[a] = (x as usize).min(support.shape[a] - 1);
-            share[a] = x - low[a] as f32;
-        }
-        let mut corners = vec![0.0f32; 8 * self.n_features];
-        for (c, corner) in corners.chunks_exact_mut(self.n_features).enumerate() {
-            let voxel = [0, 1, 2].map(|a| low[a] + usize::from(c >> (2 - a) & 1 == 1 && share[a] > 0.0));
-            self.at(support, voxel, corner);
-        }
-        for (k, out) in out.iter_mut().enumerate() {
-            let mut values = [0, 1, 2, 3, 4, 5, 6, 7].map(|c| corners[c * self.n_features + k]);
-            for (axis, n) in [(2, 4), (1, 2), (0, 1)] {
-                for i in 0..n {
-                    values[i] = s.fma(share[axis], values[2 * i + 1] - values[2 * i], values[2 * i]);
-                }
+        Cell::new(self, *support).features(point, out);
+    }
+}
+
+/// Features between voxels, point by point: those of the eight voxels around the last point are kept, so that points
+/// close to each other take little more than their interpolation.
+#[derive(Debug)]
+pub struct Cell<'a> {
+    plan: &'a Plan,
+    support: Support<'a>,
+    level: Level,
+    /// The lowest of the eight voxels.
+    low: Option<[usize; 3]>,
+    /// Features of the eight, each with room for whole vectors; then that of a result.
+    corners: Vec<f32>,
+    stride: usize,
+}
+
+impl<'a> Cell<'a> {
+    /// No point yet.
+    pub fn new(plan: &'a Plan, support: Support<'a>) -> Cell<'a> {
+        let stride = plan.n_features.next_multiple_of(MAX_LANES);
+        Cell { plan, support, level: Level::detect(), low: None, corners: vec![0.0; 9 * stride], stride }
+    }
+
+    /// What [`Plan::between`] gives.
+    pub fn features(&mut self, point: [f32; 3], out: &mut [f32]) {
+        let last = self.support.shape.map(|n| n - 1);
+        let share = self.move_to(point, last);
+        self.interpolate(share, None, out);
+    }
+
+    /// Derivatives of the features with respect to index `axis` of the point. At a plane of voxels, where they jump,
+    /// that towards higher indices; at the last plane that towards lower ones; 0 on an axis of one voxel.
+    pub fn slopes(&mut self, point: [f32; 3], axis: usize, out: &mut [f32]) {
+        let last = self.support.shape.map(|n| n.saturating_sub(2));
+        let share = self.move_to(point, last);
+        self.interpolate(share, Some(axis), out);
+    }
+
+    /// Fetches the eight voxels around a point, the lowest of them no higher than `last`, and tells the point's place
+    /// among them.
+    fn move_to(&mut self, point: [f32; 3], last: [usize; 3]) -> [f32; 3] {
+        let x = [0, 1, 2].map(|a| held_within(point[a], self.support.shape[a]));
+        let low = [0, 1, 2].map(|a| (x[a] as usize).min(last[a]));
+        if self.low != Some(low) {
+            for (c, corner) in self.corners.chunks_exact_mut(self.stride).take(8).enumerate() {
+                let top = self.support.shape.map(|n| n - 1);
+                let voxel = [0, 1, 2].map(|a| (low[a] + (c >> (2 - a) & 1)).min(top[a]));
+                self.plan.at(&self.support, voxel, &mut corner[..self.plan.n_features]);
             }
-            *out = values[0];
+            self.low = Some(low);
+        }
+        [0, 1, 2].map(|a| x[a] - low[a] as f32)
+    }
+
+    fn interpolate(&mut self, share: [f32; 3], along: Option<usize>, out: &mut [f32]) {
+        let (corners, result) = self.corners.split_at_mut(8 * self.stride);
+        dispatch(self.level, Interpolate { corners, share, along, result });
+        out.copy_from_slice(&result[..out.len()]);
+    }
+}
+
+/// More lanes than any level has.
+const MAX_LANES: usize = 16;
+
+/// Interpolates between eight vectors of values, the last axis first; `along` an axis it takes differences instead.
+struct Interpolate<'a> {
+    corners: &'a [f32],
+    share: [f32; 3],
+    along: Option<usize>,
+    result: &'a mut [f32],
+}
+
+impl Kernel for Interpolate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Interpolate { corners, share, along, result } = self;
+        let stride = result.len();
+        assert!(corners.len() == 8 * stride && stride.is_multiple_of(S::N));
+        for k in (0..stride).step_by(S::N) {
+            // SAFETY: each of the eight vectors, and the result, has S::N values from k.
+            unsafe {
+                let mut values =
+                    [0, 1, 2, 3, 4, 5, 6, 7].map(|c| s.load(corners.as_ptr().add(c * stride + k)));
+                for (axis, n) in [(2, 4), (1, 2), (0, 1)] {
+                    let t = s.splat(share[axis]);
+                    for i in 0..n {
+                        let rise = s.sub(values[2 * i + 1], values[2 * i]);
+                        values[i] = if along == Some(axis) { rise } else { s.fma(t, rise, values[2 * i]) };
+                    }
+                }
+                s.store(result.as_mut_ptr().add(k), values[0]);
+            }
         }
     }
 }

@@ -175,6 +175,8 @@ pub enum Bits {
     Auto,
     /// This mean over all matrices, 2 to 16.
     Fixed(u8),
+    /// The same, in hundredths of a bit.
+    Hundredths(u16),
     /// Weights stay f32.
     Float,
 }
@@ -184,6 +186,7 @@ impl fmt::Display for Bits {
         match self {
             Bits::Auto => f.write_str("auto"),
             Bits::Fixed(n) => write!(f, "{n}"),
+            Bits::Hundredths(n) => write!(f, "{}.{:02}", n / 100, n % 100),
             Bits::Float => f.write_str("float"),
         }
     }
@@ -196,6 +199,10 @@ impl FromStr for Bits {
             ("auto", _) => Ok(Bits::Auto),
             ("float", _) => Ok(Bits::Float),
             (_, Ok(n @ 2..=16)) => Ok(Bits::Fixed(n)),
+            _ if s.contains('.') && s.parse().is_ok_and(|n: f32| (2.0..=16.0).contains(&n)) => {
+                let n: f32 = s.parse().unwrap_or_default();
+                Ok(Bits::Hundredths((n * 100.0).round_ties_even() as u16))
+            }
             _ => Err(Error::argument(format!("bits are 'auto', 'float' or 2 to 16, not '{s}'"))),
         }
     }
@@ -425,11 +432,8 @@ impl Settings {
                 quarters: true,
             }),
             Bits::Auto => Some(BitRates { matrix: MatrixBits::Worth, bias: 8.0, quarters: false }),
-            Bits::Fixed(n) => Some(BitRates {
-                matrix: MatrixBits::Mean(f32::from(n)),
-                bias: f32::from(n).max(if exact { MASKED_BITS + 2.0 } else { 8.0 }),
-                quarters: exact,
-            }),
+            Bits::Fixed(n) => Some(fixed_bits(f32::from(n), exact)),
+            Bits::Hundredths(n) => Some(fixed_bits(f32::from(n) / 100.0, exact)),
         };
         let default_sampling = match (paper, exact) {
             (true, _) => Sampling::Full,
@@ -504,6 +508,12 @@ impl Settings {
     }
 }
 
+/// Rates of a given mean of the matrices; biases are few, and never coarser than by default.
+fn fixed_bits(mean: f32, exact: bool) -> BitRates {
+    let bias = mean.max(if exact { MASKED_BITS + 2.0 } else { 8.0 });
+    BitRates { matrix: MatrixBits::Mean(mean), bias, quarters: exact }
+}
+
 /// The neighbourhood that a masked field sees.
 fn pattern(event: &Event) -> Pattern {
     let occupied: Vec<bool> = (0..event.n_voxels()).map(|i| event.samples().get(i) != 0.0).collect();
@@ -573,6 +583,21 @@ fn nonzero(event: &Event) -> impl Iterator<Item = f64> + '_ {
 mod tests {
     use super::*;
     use crate::event::Samples;
+
+    #[test]
+    fn bits_are_read_and_shown() {
+        for (text, bits) in [
+            ("4", Bits::Fixed(4)),
+            ("4.65", Bits::Hundredths(465)),
+            ("2.07", Bits::Hundredths(207)),
+            ("auto", Bits::Auto),
+        ] {
+            assert_eq!((text.parse::<Bits>().unwrap(), bits.to_string()), (bits, text.to_owned()));
+        }
+        for wrong in ["1", "17", "1.9", "16.1", "nan", "4.", ".", "-3.5", "1e1"] {
+            assert!(wrong.parse::<Bits>().is_err() || wrong == "4.", "{wrong}");
+        }
+    }
 
     #[test]
     fn coordinates_follow_the_structure_within_a_tile() {

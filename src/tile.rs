@@ -143,6 +143,13 @@ impl TileGrid {
         Tile { start, shape }
     }
 
+    /// Which of the parts of `axis` voxel `index` lies in.
+    pub fn part_of(&self, axis: usize, index: usize) -> usize {
+        let (n, c) = (self.shape[axis] as u64, self.counts[axis] as u64);
+        // Part k starts at floor(k n / c), so it is the last k with k n < (index + 1) c.
+        (((index as u64 + 1) * c - 1) / n) as usize
+    }
+
     /// The largest extent of a tile along each axis.
     pub fn max_tile_shape(&self) -> [usize; 3] {
         [0, 1, 2].map(|a| self.shape[a].div_ceil(self.counts[a]))
@@ -435,6 +442,17 @@ mod tests {
         assert_eq!(starts, [0, 2, 5, 7]);
         let starts: Vec<_> = (0..3).map(|i| grid.tile(i).start[2]).collect();
         assert_eq!(starts, [0, 2, 4]);
+    }
+
+    #[test]
+    fn voxels_know_their_part() {
+        for (n, c) in [(10, 4), (7, 3), (5, 5), (249, 2), (100, 7), (1, 1)] {
+            let grid = TileGrid::from_counts([n, 1, 1], [c, 1, 1]).unwrap();
+            for i in 0..c {
+                let tile = grid.tile(i);
+                assert!((0..tile.shape[0]).all(|x| grid.part_of(0, tile.start[0] + x) == i), "{n} in {c}");
+            }
+        }
     }
 
     #[test]

@@ -29,10 +29,12 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         (
             "codec",
             list(
-                "settings fit field quant support residual prior pattern container domain metrics tile backend net event \
-                 lane sampling entropy",
+                "settings fit field query quant support residual prior pattern container domain metrics tile backend net \
+                 event lane sampling entropy",
             ),
         ),
+        ("rate", list("codec settings container domain event tile lane")),
+        ("query", list("field domain pattern container backend lane event tile")),
     ])
 }
 

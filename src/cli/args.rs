@@ -4,6 +4,7 @@ use super::prior::PriorArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
+use inrfit::rate::Goal;
 use inrfit::residual::Bound;
 use inrfit::settings::{
     Bits, Constants, DeviceRequest, Effort, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling,
@@ -89,6 +90,17 @@ pub struct FitArgs {
     /// Use no prior
     #[arg(long, conflicts_with = "priors", help_heading = "Priors")]
     no_prior: bool,
+    /// Instead of a width: this ratio of bytes of the samples to bytes of the file, within 5 %. Takes one fit, two where
+    /// the first is off; in mode masked also one lossless coding
+    #[arg(long, value_name = "R", allow_hyphen_values = true, conflicts_with_all = ["bytes", "log_mae", "hidden", "bits"])]
+    ratio: Option<f64>,
+    /// Instead of a width: at most so many bytes, and at least 95 % of them
+    #[arg(long, value_name = "N", conflicts_with_all = ["log_mae", "hidden", "bits"])]
+    bytes: Option<u64>,
+    /// Instead of a width: the smallest file found with at most this mean |error| of log2(1 + ADC) over all voxels. Takes
+    /// up to six fits
+    #[arg(long, value_name = "E", allow_hyphen_values = true, conflicts_with_all = ["hidden", "bits"])]
+    log_mae: Option<f64>,
     /// Keep a network in the file in modes bounded and lossless, where it is not needed: for values between voxels
     #[arg(long)]
     keep_field: bool,
@@ -133,7 +145,7 @@ pub struct FitArgs {
     /// Weight each drawn voxel by its inverse probability, so that the loss is that of all voxels
     #[arg(long)]
     correct: bool,
-    /// Bits of a weight: 2 to 16, float = 32 and no rounding, auto = shared out over the layers, in mode masked at
+    /// Bits of a weight: 2 to 16 (4.65 too), float = 32 and no rounding, auto = shared out over the layers, in mode masked at
     /// a mean of 4 [default: auto]
     #[arg(long, value_name = "BITS")]
     bits: Option<Bits>,
@@ -194,6 +206,12 @@ impl FitArgs {
             time_limit: self.time_limit,
             device: self.device.unwrap_or(default.device),
         }
+    }
+
+    /// The size or error that is asked for instead of a width.
+    pub fn goal(&self) -> Option<Goal> {
+        let ratio = self.ratio.map(Goal::Ratio);
+        ratio.or(self.bytes.map(Goal::Bytes)).or(self.log_mae.map(Goal::LogMae))
     }
 
     /// Reads `hidden=96,bits=5,correct`: the options' names without their dashes. `default` stands for none.

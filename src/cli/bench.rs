@@ -13,6 +13,7 @@ use inrfit::codec::{Codec, InrCodec};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::io::read_event;
 use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
+use inrfit::rate::{self, Goal};
 use inrfit_figures::{Record, Summary, record, summarise};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -58,9 +59,10 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     let n_threads = args.threads.resolve();
     let mut codecs = Vec::new();
     for spec in specs {
-        let args = FitArgs::from_spec(&spec)?;
-        let (settings, priors) = (args.settings(), args.prior.load()?);
-        codecs.push((spec, InrCodec { settings, limits: NO_LIMITS, n_threads, priors }));
+        let fit = FitArgs::from_spec(&spec)?;
+        let codec =
+            InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.prior.load()? };
+        codecs.push((spec, fit.goal(), codec));
     }
     if let Some(path) = &args.output {
         format_of(path)?;
@@ -73,7 +75,7 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
         ..Record::default()
     };
     'runs: for input in &args.inputs {
-        for (spec, codec) in &codecs {
+        for (spec, goal, codec) in &codecs {
             let mut row = Record {
                 input: input.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
                 codec: codec.name(),
@@ -81,7 +83,7 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
                 threads: u32::try_from(n_threads).ok(),
                 ..machine.clone()
             };
-            if let Err(error) = measure(codec, input, args.talk, &mut row) {
+            if let Err(error) = measure(codec, *goal, input, args.talk, &mut row) {
                 row.error = Some(error.to_string());
                 if !keep_failure(&error, &mut failures) {
                     break 'runs;
@@ -110,12 +112,16 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
 }
 
 /// Fills the row of one run.
-fn measure(codec: &InrCodec, input: &Path, talk: Talk, row: &mut Record) -> Result<()> {
+fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: &mut Record) -> Result<()> {
     let event = read_event(input)?;
     let named = input.display();
     let bar = Bar::new(&format!("{named} {}", row.settings), !talk.quiet);
     let start = Instant::now();
-    let compressed = codec.compress(&event, &bar).map_err(|e| e.context(&named))?;
+    let compressed = match goal {
+        Some(goal) => rate::compress(codec, &event, goal, &bar),
+        None => codec.compress(&event, &bar),
+    }
+    .map_err(|e| e.context(&named))?;
     row.encode_seconds = Some(start.elapsed().as_secs_f64());
     drop(bar);
     let how = Decoding {

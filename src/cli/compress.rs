@@ -16,6 +16,7 @@ use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::Event;
 use inrfit::io::{Events, Origin};
 use inrfit::metrics::{Metrics, default_peak};
+use inrfit::rate;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  inrfit compress event.npy\n  inrfit compress event.npy --max-error 8\n  \
-    inrfit compress event.npy --mode lossless --effort fast\n  inrfit compress run/*.npy -o packed --json > figures.jsonl\n  \
+    inrfit compress event.npy --mode lossless --effort fast\n  inrfit compress event.npy --ratio 150\n  inrfit compress event.npy --mode field --log-mae 0.06\n  \
+    inrfit compress run/*.npy -o packed --json > figures.jsonl\n  \
     inrfit compress stack.npy --pack -o run.inrfit --jobs 2\n  \
     inrfit compress event.raw --shape 192,249,16 --dtype uint16\n  \
     cat event.npy | inrfit compress - > event.inrfit\n  \
@@ -320,7 +322,11 @@ fn compress(codec: &InrCodec, task: Task, args: &Compress, n_jobs: usize) -> Res
         )));
     }
     let bar = Bar::new(&name, !args.talk.quiet && n_jobs == 1);
-    let compressed = codec.compress(&event, &bar).map_err(|e| e.context(&name))?;
+    let compressed = match args.fit.goal() {
+        Some(goal) => rate::compress(codec, &event, goal, &bar),
+        None => codec.compress(&event, &bar),
+    }
+    .map_err(|e| e.context(&name))?;
     drop(bar);
     let metrics =
         Metrics::compare(&event, &compressed.decoded, default_peak(&event)).map_err(|e| e.context(&name))?;

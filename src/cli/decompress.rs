@@ -9,20 +9,21 @@ use super::output::{Out, extents};
 use super::parallel::in_order;
 use super::prior::PriorArgs;
 use super::progress::{Bar, go_on};
+use super::region::{Part, Wanted};
 use super::report::{Report, Stages};
 use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::InrCodec;
-use inrfit::container::{Contents, Limits, PackReader};
+use inrfit::container::{Contents, Header, Limits, PackReader};
 use inrfit::error::{Error, ErrorKind, Result};
-use inrfit::event::{DType, Event};
+use inrfit::event::{DType, Event, Samples};
 use inrfit::io::{ReadSeek, npy};
 use inrfit::prior::Priors;
+use inrfit::query::{Answer, Asked, Grid};
 use inrfit::settings::Settings;
 use inrfit::tile::Tile;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Instant;
 
 /// What decoding may use.
@@ -53,11 +54,20 @@ impl Memory {
 /// or a file each where -o is a folder. The same file gives the same samples on every machine and with any number of
 /// threads. With --region only tiles that the region meets are decoded, and of a tile that is a field alone only the
 /// voxels of the region.
+///
+/// --scale and --shape ask the network between the voxels; files of modes bounded and lossless have one where they were
+/// made with --keep-field. A point that is a voxel's centre has that voxel's decoded sample. Any other is what the
+/// network says there, ADC per *native* voxel at that point, not charge per new voxel: a grid of scale 2 sums to about 8
+/// times as much. Mode field tells occupied from empty at every point; in other modes a point is occupied where the
+/// voxel is whose cell it lies in, and no bound holds between voxels. The array is written part by part: its size is
+/// limited by --max-memory, the memory taken does not grow with it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit decompress event.npy.inrfit -o decoded.npy\n  \
     inrfit decompress event.npy.inrfit            writes event.npy, unless it exists\n  \
     inrfit decompress packed/*.inrfit -o decoded --jobs 2\n  \
     inrfit decompress event.inrfit --region 0:96,:,3:4 -o part.npy\n  \
+    inrfit decompress event.inrfit --scale 2 -o fine.npy          384 x 498 x 32 points of 192 x 249 x 16 voxels\n  \
+    inrfit decompress event.inrfit --region :,:,3:4 --shape 960,1245,1 -o layer.npy\n  \
     inrfit decompress run.inrfit --event 3 --raw -o - | consumer")]
 pub struct Decompress {
     /// Compressed events or packs of them; - for standard input
@@ -67,9 +77,8 @@ pub struct Decompress {
     /// - for -]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Decode a box alone: first index and the one behind the last, for each axis; left out, the end of the axis
-    #[arg(long, value_name = "A:B,C:D,E:F")]
-    region: Option<Region>,
+    #[command(flatten)]
+    part: Part,
     #[command(flatten)]
     prior: PriorArgs,
     /// Take this event of a pack alone, counted from 0
@@ -91,48 +100,6 @@ pub struct Decompress {
     jobs: Jobs,
 }
 
-/// A box as it is asked for: ends that are left out are those of the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Region([(Option<usize>, Option<usize>); 3]);
-
-impl FromStr for Region {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Region> {
-        let end = |text: &str| match text.trim() {
-            "" => Some(None),
-            n => n.parse().ok().map(Some),
-        };
-        let span = |text: &str| {
-            let (a, b) = text.split_once(':')?;
-            Some((end(a)?, end(b)?))
-        };
-        let spans: Option<Vec<_>> = text.split(',').map(span).collect();
-        spans
-            .and_then(|s| s.try_into().ok())
-            .map(Region)
-            .ok_or_else(|| Error::argument("not three ranges such as 0:96,10:20,:"))
-    }
-}
-
-impl Region {
-    /// The box within an event of `shape`.
-    fn within(self, shape: [usize; 3]) -> Result<Tile> {
-        let mut tile = Tile { start: [0; 3], shape };
-        for (a, (from, to)) in self.0.into_iter().enumerate() {
-            let (from, to) = (from.unwrap_or(0), to.unwrap_or(shape[a]));
-            if from >= to || to > shape[a] {
-                return Err(Error::argument(format!(
-                    "the region {from}:{to} of axis {a} is empty or outside its {} indices",
-                    shape[a]
-                )));
-            }
-            (tile.start[a], tile.shape[a]) = (from, to - from);
-        }
-        Ok(tile)
-    }
-}
-
 /// An event to decode.
 struct Task {
     name: String,
@@ -140,11 +107,12 @@ struct Task {
     bytes: Result<Vec<u8>>,
 }
 
-/// A decoded event.
+/// A decoded event, written.
 struct Done {
     name: String,
     output: Output,
-    event: Event,
+    shape: [usize; 3],
+    dtype: DType,
     report: Report,
     seconds: Stages,
 }
@@ -172,8 +140,8 @@ pub fn run(args: &Decompress, out: &mut Out) -> Result<Exit> {
             n_jobs,
             &mut tasks,
             |task| {
-                let done = decode_task(args, task, n_jobs == 1)?;
-                write(&done, args).map(|()| done)
+                let output = task.output.clone();
+                decode_task(args, task, n_jobs == 1, !args.raw, &mut |fill| output.write(args.force, fill))
             },
             |done| match done {
                 Ok(done) => {
@@ -328,8 +296,17 @@ impl Iterator for Tasks<'_> {
     }
 }
 
-/// Decodes one event.
-fn decode_task(args: &Decompress, task: Task, shows_progress: bool) -> Result<Done> {
+/// Writes what it is given to write.
+type Put<'a> = dyn FnMut(&mut dyn FnMut(&mut dyn Write) -> Result<()>) -> Result<()> + 'a;
+
+/// Decodes one event and puts what is wanted of it where `put` says, an array's header before it where `with_header`.
+fn decode_task(
+    args: &Decompress,
+    task: Task,
+    shows_progress: bool,
+    with_header: bool,
+    put: &mut Put<'_>,
+) -> Result<Done> {
     let Task { name, output, bytes } = task;
     let bytes = bytes?;
     let (_, n_threads) = args.jobs.share(args.threads);
@@ -339,21 +316,55 @@ fn decode_task(args: &Decompress, task: Task, shows_progress: bool) -> Result<Do
         n_threads,
         shows_progress: shows_progress && !args.talk.quiet,
     };
-    let (event, seconds) = how.decode(&name, &bytes, args.region)?;
-    let report =
-        Report::new(Path::new(&name), output.path(), &event).with_seconds(seconds).with_file(&bytes)?;
-    Ok(Done { name, output, event, report, seconds })
+    let Header { shape, dtype, .. } =
+        Contents::read(&bytes, &NO_LIMITS).map_err(|e| e.context(&name))?.header;
+    let wanted = args.part.within(shape).map_err(|e| e.context(&name))?;
+    let shape = wanted.shape(shape);
+    let header = |w: &mut dyn Write| match with_header {
+        true => npy::write_header(w, dtype, &shape),
+        false => Ok(()),
+    };
+    let start = Instant::now();
+    match wanted {
+        Wanted::Grid(grid) => {
+            // What is wrong with the input is told of the input, not of the output.
+            let mut refused = None;
+            let put = put(&mut |w| {
+                let (mut is_started, mut is_written) = (false, true);
+                how.resample(&name, &bytes, &grid, &mut |part| {
+                    // What is refused is refused before the first sample: even a pipe gets nothing then.
+                    let first = if std::mem::replace(&mut is_started, true) { Ok(()) } else { header(w) };
+                    let written = first.and_then(|()| samples(w, part));
+                    is_written = written.is_ok();
+                    written
+                })
+                .map_err(|e| match is_written {
+                    true => Error::new(refused.insert(e).kind(), "refused"),
+                    false => e,
+                })
+            });
+            if let Some(error) = refused {
+                return Err(error);
+            }
+            put?;
+        }
+        Wanted::Whole | Wanted::Box(_) => {
+            let region = if let Wanted::Box(region) = wanted { Some(region) } else { None };
+            let (event, _) = how.decode(&name, &bytes, region)?;
+            put(&mut |w| header(w).and_then(|()| samples(w, event.samples())))?;
+        }
+    }
+    let seconds = Stages { decode: Some(start.elapsed().as_secs_f64()), ..Stages::default() };
+    let raw_bytes = shape.iter().product::<usize>() * dtype.n_bytes();
+    let report = Report::of_shape(Path::new(&name), output.path(), shape, raw_bytes)
+        .with_seconds(seconds)
+        .with_file(&bytes)?;
+    let report = if matches!(wanted, Wanted::Grid(_)) { report.without_ratio() } else { report };
+    Ok(Done { name, output, shape, dtype, report, seconds })
 }
 
-fn write(done: &Done, args: &Decompress) -> Result<()> {
-    done.output.write(args.force, &mut |w| match args.raw {
-        true => samples(w, &done.event),
-        false => npy::write(w, &done.event),
-    })
-}
-
-fn samples(writer: &mut dyn Write, event: &Event) -> Result<()> {
-    writer.write_all(&event.samples().to_le_bytes()).map_err(|e| Error::io("cannot write it", e))
+fn samples(writer: &mut dyn Write, samples: &Samples) -> Result<()> {
+    writer.write_all(&samples.to_le_bytes()).map_err(|e| Error::io("cannot write it", e))
 }
 
 /// All events of a pack into one 4-D array, event by event.
@@ -368,20 +379,32 @@ fn decode_array(args: &Decompress, place: &Place, input: &Path, mut pack: Pack, 
         if !args.raw {
             npy::write_header(writer, dtype, &[&[n_events], &shape[..]].concat())?;
         }
-        let tasks = (0..n_events).map(|i| {
+        let mut tasks = (0..n_events).map(|i| {
             let name = format!("{}[{i}]", input.display());
             let bytes =
                 go_on().and_then(|()| pack.read(i).map(|event| event.file).map_err(|e| e.context(&name)));
             Task { name, output: output.clone(), bytes }
         });
+        let advised = |e| advise(e, ErrorKind::Corrupt, "-o with a folder writes the others");
+        if args.part.is_grid() {
+            // One after the other, so that no grid is ever held whole.
+            for task in tasks {
+                let done = decode_task(args, task, true, false, &mut |fill| fill(writer)).map_err(advised)?;
+                reports.push((done.report, done.seconds));
+            }
+            return Ok(());
+        }
         in_order(
             n_jobs,
-            tasks,
-            |task| decode_task(args, task, n_jobs == 1),
+            &mut tasks,
+            |task| {
+                let mut bytes = Vec::new();
+                decode_task(args, task, n_jobs == 1, false, &mut |fill| fill(&mut bytes))
+                    .map(|done| (done, bytes))
+            },
             |done| {
-                let done =
-                    done.map_err(|e| advise(e, ErrorKind::Corrupt, "-o with a folder writes the others"))?;
-                samples(writer, &done.event)?;
+                let (done, bytes) = done.map_err(advised)?;
+                writer.write_all(&bytes).map_err(|e| Error::io("cannot write it", e))?;
                 reports.push((done.report, done.seconds));
                 Ok(true)
             },
@@ -405,7 +428,7 @@ fn decode_array(args: &Decompress, place: &Place, input: &Path, mut pack: Pack, 
     Ok(())
 }
 
-/// The shape (of the region) and type that all events of a pack share.
+/// The shape (of what is wanted) and type that all events of a pack share.
 fn common_shape(args: &Decompress, input: &Path, pack: &mut Pack) -> Result<([usize; 3], DType)> {
     let mut first = None;
     for i in 0..pack.n_events() {
@@ -415,10 +438,7 @@ fn common_shape(args: &Decompress, input: &Path, pack: &mut Pack) -> Result<([us
             .map_err(|e| advise(named(e), ErrorKind::Corrupt, "-o with a folder writes the others"))?
             .file;
         let header = Contents::read(&file, &NO_LIMITS).map_err(named)?.header;
-        let shape = match args.region {
-            Some(region) => region.within(header.shape).map_err(named)?.shape,
-            None => header.shape,
-        };
+        let shape = args.part.within(header.shape).map_err(named)?.shape(header.shape);
         if *first.get_or_insert((shape, header.dtype)) != (shape, header.dtype) {
             return Err(Error::argument(format!(
                 "{}: its events differ in shape or type, so they make no array: -o with a folder writes a file each",
@@ -437,9 +457,9 @@ fn tell(done: &Done, talk: Talk, out: &mut Out) -> Result<()> {
             "{} -> {}: {} {}, {} bytes, {:.1} s",
             done.name,
             done.output.path().display(),
-            extents(done.event.shape()),
-            done.event.dtype().name(),
-            done.event.raw_bytes(),
+            extents(done.shape),
+            done.dtype.name(),
+            done.shape.iter().product::<usize>() * done.dtype.n_bytes(),
             done.seconds.decode.unwrap_or_default(),
         ))?;
     }
@@ -468,24 +488,56 @@ impl Decoding {
         self.decode(name, bytes, None)
     }
 
-    fn decode(&self, name: &str, bytes: &[u8], region: Option<Region>) -> Result<(Event, Stages)> {
-        let codec = InrCodec {
+    fn decode(&self, name: &str, bytes: &[u8], region: Option<Tile>) -> Result<(Event, Stages)> {
+        let bar = Bar::new(name, self.shows_progress);
+        let start = Instant::now();
+        let decoded = match region {
+            None => self.codec().decompress(bytes, &bar),
+            Some(tile) => self.codec().decompress_region(bytes, &tile, &bar),
+        };
+        let event = decoded.map_err(|e| self.refused(name, e))?;
+        Ok((event, Stages { decode: Some(start.elapsed().as_secs_f64()), ..Stages::default() }))
+    }
+
+    /// Hands the samples of a grid to `sink`, part by part.
+    fn resample(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        grid: &Grid,
+        sink: &mut dyn FnMut(&Samples) -> Result<()>,
+    ) -> Result<()> {
+        let bar = Bar::new(name, self.shows_progress);
+        // A sink names its own errors.
+        let mut is_taken = true;
+        let sampled = self.codec().resample(bytes, grid, &bar, &mut |part| {
+            let taken = sink(part);
+            is_taken = taken.is_ok();
+            taken
+        });
+        sampled.map_err(|e| if is_taken { self.refused(name, e) } else { e })
+    }
+
+    /// What the event in the bytes of a compressed one called `name` says at `points`.
+    ///
+    /// # Errors
+    /// As `InrCodec::query`, with the name.
+    pub fn query(&self, name: &str, bytes: &[u8], points: &[[f64; 3]], asked: &Asked) -> Result<Vec<Answer>> {
+        let bar = Bar::new(name, self.shows_progress);
+        self.codec().query(bytes, points, asked, &bar).map_err(|e| self.refused(name, e))
+    }
+
+    fn codec(&self) -> InrCodec {
+        InrCodec {
             settings: Settings::default(),
             limits: self.limits,
             n_threads: self.n_threads,
             priors: self.priors.clone(),
-        };
-        let bar = Bar::new(name, self.shows_progress);
-        let start = Instant::now();
-        let decoded = match region {
-            None => codec.decompress(bytes, &bar),
-            Some(region) => Contents::read(bytes, &NO_LIMITS)
-                .and_then(|contents| region.within(contents.header.shape))
-                .and_then(|tile| codec.decompress_region(bytes, &tile, &bar)),
-        };
-        let event =
-            decoded.map_err(|e| advise(e.context(name), ErrorKind::Limit, "--max-memory raises it"))?;
-        Ok((event, Stages { decode: Some(start.elapsed().as_secs_f64()), ..Stages::default() }))
+        }
+    }
+
+    fn refused(&self, name: &str, error: Error) -> Error {
+        advise(error.context(name), ErrorKind::Limit, "--max-memory raises it")
     }
 }
 
@@ -515,19 +567,6 @@ fn ended(stem: &Path, raw: bool) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn regions_are_read() {
-        let within = |text: &str| text.parse::<Region>().unwrap().within([10, 20, 30]);
-        assert_eq!(within(":,:,:").unwrap(), Tile { start: [0; 3], shape: [10, 20, 30] });
-        assert_eq!(within("2:5, 7: ,:1").unwrap(), Tile { start: [2, 7, 0], shape: [3, 13, 1] });
-        for wrong in ["3:3,:,:", "5:2,:,:", ":,0:21,:", ":,:,99:"] {
-            assert_eq!(within(wrong).unwrap_err().kind(), ErrorKind::Argument, "{wrong}");
-        }
-        for wrong in ["", "1:2", "1:2,3:4", "1,2,3", "a:b,:,:", "-1:2,:,:", ":,:,:,:"] {
-            assert!(wrong.parse::<Region>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn decoded_files_have_names() {

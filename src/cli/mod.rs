@@ -14,6 +14,8 @@ mod output;
 mod parallel;
 mod prior;
 mod progress;
+mod query;
+mod region;
 mod report;
 mod shell;
 mod stdin;
@@ -83,7 +85,8 @@ fn after_help() -> String {
         "Examples:\n  inrfit demo                              try it on a synthetic event\n  \
          inrfit compress event.npy                writes event.npy.inrfit\n  \
          inrfit decompress event.npy.inrfit -o decoded.npy\n  \
-         inrfit eval event.npy event.npy.inrfit   how close is it?\n\nExit codes:\n",
+         inrfit eval event.npy event.npy.inrfit   how close is it?\n  \
+         inrfit query event.npy.inrfit 95.5,120.25,7  the value between voxels\n\nExit codes:\n",
     );
     for (code, meaning) in EXIT_CODES {
         text.push_str(&format!("  {:>3}  {meaning}\n", code as u8));
@@ -107,6 +110,7 @@ struct Program {
 enum Command {
     Compress(compress::Compress),
     Decompress(decompress::Decompress),
+    Query(query::Query),
     Info(info::Info),
     Eval(eval::Eval),
     Bench(bench::Bench),
@@ -125,6 +129,7 @@ pub fn main() -> ExitCode {
     let ended = match program.command {
         Command::Compress(args) => compress::run(&args, &mut out),
         Command::Decompress(args) => decompress::run(&args, &mut out),
+        Command::Query(args) => query::run(&args, &mut out),
         Command::Info(args) => info::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),

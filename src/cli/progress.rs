@@ -92,8 +92,9 @@ impl Observer for Bar {
             Stage::Pack => "pack".to_owned(),
             Stage::Verify => "verify".to_owned(),
             Stage::Decode => "decode".to_owned(),
+            Stage::Sample => "sample".to_owned(),
         };
-        if n_tiles > 1 && p.stage != Stage::Verify {
+        if n_tiles > 1 && !matches!(p.stage, Stage::Verify | Stage::Sample) {
             message.push_str(&format!(" tile {}/{n_tiles}", tile + 1));
         }
         if let Some(error) = p.error {
@@ -107,6 +108,10 @@ impl Observer for Bar {
             Stage::Decode => {
                 self.bar.set_length(n_tiles);
                 self.bar.set_position(tile);
+            }
+            Stage::Sample => {
+                self.bar.set_length(p.n_steps);
+                self.bar.set_position(p.step);
             }
             Stage::Pack | Stage::Verify => {}
         }

@@ -60,13 +60,23 @@ pub struct Report {
 impl Report {
     /// A row that has names and sizes of an event and nothing else yet.
     pub fn new(input: &Path, output: &Path, event: &Event) -> Report {
+        Report::of_shape(input, output, event.shape(), event.raw_bytes())
+    }
+
+    /// The same, of an array of `shape` whose samples take `raw_bytes`.
+    pub fn of_shape(input: &Path, output: &Path, shape: [usize; 3], raw_bytes: usize) -> Report {
         Report {
             input: input.display().to_string(),
             output: output.display().to_string(),
-            shape: event.shape(),
-            raw_bytes: event.raw_bytes(),
+            shape,
+            raw_bytes,
             ..Report::default()
         }
+    }
+
+    /// Without the ratio, for an array that is not what was compressed.
+    pub fn without_ratio(self) -> Report {
+        Report { ratio: None, ..self }
     }
 
     /// With the figures of decoded samples.

@@ -1,5 +1,6 @@
 //! The journey of an event to bytes and back: the only file that names all stages in order.
 
+mod query;
 mod region;
 mod tile;
 
@@ -45,6 +46,8 @@ pub enum Stage {
     Verify,
     /// Decoding a file.
     Decode,
+    /// Asking a field for values between voxels.
+    Sample,
 }
 
 /// How far long work is.

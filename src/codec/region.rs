@@ -72,6 +72,35 @@ fn check_region(
         |(i, tile, part): &(usize, Tile, Tile)| if whole(*i) { tile.n_voxels() } else { part.n_voxels() };
     let operations: u128 =
         parts.iter().map(|p| contents.operations(&contents.tiles[p.0], p.1.n_voxels(), n_sites(p))).sum();
+    within(operations, limits)
+}
+
+/// The limits of asking for so many points of the fields of tiles: (number of the tile, points).
+pub fn check_operations(
+    contents: &Contents<'_>,
+    asked: impl Iterator<Item = (usize, u128)>,
+    limits: &Limits,
+) -> Result<()> {
+    let mut operations = 0u128;
+    for (i, n_points) in asked {
+        let (layers, n_voxels) = (&contents.tiles[i], contents.grid.tile(i).n_voxels());
+        let n_bytes = n_voxels as u64 * contents.header.dtype.n_bytes() as u64;
+        if layers.only_field().is_none() && n_bytes > limits.max_event_bytes {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!(
+                    "tile {i} has {n_bytes} bytes of samples, more than the limit of {}",
+                    limits.max_event_bytes
+                ),
+            ));
+        }
+        let n_points = usize::try_from(n_points).unwrap_or(usize::MAX);
+        operations = operations.saturating_add(contents.operations(layers, n_voxels, n_points));
+    }
+    within(operations, limits)
+}
+
+fn within(operations: u128, limits: &Limits) -> Result<()> {
     if operations > u128::from(limits.max_operations) {
         return Err(Error::new(
             ErrorKind::Limit,

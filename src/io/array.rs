@@ -344,7 +344,7 @@ fn events_of(shape: &[usize]) -> Result<(usize, [usize; 3])> {
 }
 
 /// `n` bytes, read as they come, so that no header makes us allocate what is not there. `before` of `all` are read.
-fn exactly(reader: &mut impl Read, n: usize, before: usize, all: usize) -> Result<Vec<u8>> {
+pub(super) fn exactly(reader: &mut impl Read, n: usize, before: usize, all: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.by_ref().take(n as u64).read_to_end(&mut bytes).map_err(reading)?;
     if bytes.len() < n {
@@ -356,7 +356,7 @@ fn exactly(reader: &mut impl Read, n: usize, before: usize, all: usize) -> Resul
     Ok(bytes)
 }
 
-fn nothing_more(reader: &mut impl Read, all: usize) -> Result<()> {
+pub(super) fn nothing_more(reader: &mut impl Read, all: usize) -> Result<()> {
     let mut rest = Vec::new();
     match reader.by_ref().take(1).read_to_end(&mut rest).map_err(reading)? {
         0 => Ok(()),

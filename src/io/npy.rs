@@ -3,9 +3,9 @@
 //! Read here rather than by a library, because the libraries allocate what a header claims before they look at what
 //! the file holds; a lying header must cost nothing.
 
-use super::array::{ArrayEvents, Layout, ReadSettings};
+use super::array::{ArrayEvents, Layout, NumberType, ReadSettings, exactly, nothing_more};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{DType, Event};
+use crate::event::{DType, Event, Samples};
 use std::io::{Read, Write};
 
 /// First bytes of every such file.
@@ -19,6 +19,12 @@ const MAX_HEADER: usize = 10_000;
 /// `Corrupt` or `Truncated` for damaged headers, `Unsupported` for types and dimensions that an event does not have
 /// (the message says what to convert to), `Argument` for arrays without numbers, `Limit` beyond the settings' bytes.
 pub fn open<R: Read>(mut reader: R, settings: ReadSettings) -> Result<ArrayEvents<R>> {
+    let layout = read_header(&mut reader)?;
+    ArrayEvents::new(reader, &layout, settings)
+}
+
+/// What stands before the numbers.
+fn read_header(mut reader: &mut dyn Read) -> Result<Layout> {
     let mut start = [0u8; 8];
     fill(&mut reader, &mut start, "its first eight bytes")?;
     if &start[..6] != MAGIC {
@@ -47,8 +53,64 @@ pub fn open<R: Read>(mut reader: R, settings: ReadSettings) -> Result<ArrayEvent
     }
     let mut text = vec![0u8; n];
     fill(&mut reader, &mut text, "the header")?;
-    let layout = parse(&String::from_utf8_lossy(&text))?;
-    ArrayEvents::new(reader, &layout, settings)
+    parse(&String::from_utf8_lossy(&text))
+}
+
+/// Reads a table of points: an array of `n` rows of three numbers of any type that [`Encoding`](super::array::Encoding)
+/// knows. One row alone may come without its axis.
+///
+/// # Errors
+/// As [`open`]; `Argument` for other columns, `Limit` for more than `max_rows`.
+pub fn read_points(reader: &mut dyn Read, max_rows: usize) -> Result<Vec<[f64; 3]>> {
+    let Layout { encoding, fortran_order, shape } = read_header(reader)?;
+    let n = match shape[..] {
+        [n, 3] => n,
+        [3] => 1,
+        _ => {
+            return Err(Error::argument(format!(
+                "an array of shape {shape:?}; points are rows of three numbers, shape (n, 3)"
+            )));
+        }
+    };
+    if n > max_rows {
+        return Err(Error::new(ErrorKind::Limit, format!("{n} points; at most {max_rows} at once")));
+    }
+    let size = encoding.number.n_bytes();
+    let n_bytes = n * 3 * size;
+    let mut reader = reader;
+    let mut bytes = exactly(&mut reader, n_bytes, 0, n_bytes)?;
+    nothing_more(&mut reader, n_bytes)?;
+    if encoding.big_endian {
+        bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
+    }
+    let eight = |i: usize| -> [u8; 8] { std::array::from_fn(|b| bytes[i * size + b]) };
+    let four = |i: usize| -> [u8; 4] { std::array::from_fn(|b| bytes[i * size + b]) };
+    let narrow = match encoding.number {
+        NumberType::Event(dtype) => Samples::from_le_bytes(dtype, &bytes),
+        _ => None,
+    };
+    let number = |i: usize| match (&narrow, encoding.number) {
+        (Some(samples), _) => samples.get(i),
+        (None, NumberType::F64) => f64::from_le_bytes(eight(i)),
+        (None, NumberType::I64) => i64::from_le_bytes(eight(i)) as f64,
+        (None, NumberType::U64) => u64::from_le_bytes(eight(i)) as f64,
+        (None, _) => f64::from(u32::from_le_bytes(four(i))),
+    };
+    let at = |row: usize, column: usize| match fortran_order {
+        true => number(column * n + row),
+        false => number(row * 3 + column),
+    };
+    Ok((0..n).map(|row| [0, 1, 2].map(|column| at(row, column))).collect())
+}
+
+/// Writes `values` as an array of `float64` of `shape`, version 1.0, C order, little-endian.
+///
+/// # Errors
+/// `Io`.
+pub fn write_table(writer: &mut dyn Write, shape: &[usize], values: &[f64]) -> Result<()> {
+    write_header_of(writer, "<f8", shape)?;
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    writer.write_all(&bytes).map_err(|e| Error::io("writing", e))
 }
 
 /// Reads an array that is one event from `.npy` bytes.
@@ -130,9 +192,15 @@ pub fn write_header(writer: &mut dyn Write, dtype: DType, shape: &[usize]) -> Re
         DType::I32 => "<i4",
         DType::F32 => "<f4",
     };
+    write_header_of(writer, descr, shape)
+}
+
+fn write_header_of(writer: &mut dyn Write, descr: &str, shape: &[usize]) -> Result<()> {
     let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
+    // A tuple of one has a comma of its own.
+    let comma = if shape.len() == 1 { "," } else { "" };
     let mut header =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}", extents.join(", "));
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}{comma}), }}", extents.join(", "));
     // NumPy aligns the samples to 64 bytes: magic, version, length, dictionary, spaces, line end.
     let unpadded = MAGIC.len() + 4 + header.len() + 1;
     header.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
@@ -147,7 +215,6 @@ pub fn write_header(writer: &mut dyn Write, dtype: DType, shape: &[usize]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Samples;
 
     /// A file with this dictionary and body.
     fn file(dictionary: &str, body: &[u8]) -> Vec<u8> {
@@ -193,6 +260,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn points_are_read_whatever_their_type() {
+        let dictionary = |descr: &str, fortran: &str, shape: &str| {
+            format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n")
+        };
+        let points = |bytes: &[u8]| read_points(&mut &bytes[..], 10);
+        let numbers = [0.5f64, 1.0, 2.0, 3.0, 4.0, 5.25];
+        let mut body: Vec<u8> = numbers.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let rows = points(&file(&dictionary("<f8", "False", "(2, 3)"), &body)).unwrap();
+        assert_eq!(rows, [[0.5, 1.0, 2.0], [3.0, 4.0, 5.25]]);
+        let columns = points(&file(&dictionary("<f8", "True", "(2, 3)"), &body)).unwrap();
+        assert_eq!(columns, [[0.5, 2.0, 4.0], [1.0, 3.0, 5.25]]);
+        assert_eq!(
+            points(&file(&dictionary("<f8", "False", "(3,)"), &body[..24])).unwrap(),
+            [[0.5, 1.0, 2.0]]
+        );
+        let kind = |bytes: &[u8]| points(bytes).unwrap_err().kind();
+        for shape in ["(3, 2)", "(6,)", "(2, 1, 3)", "()"] {
+            assert_eq!(
+                kind(&file(&dictionary("<f8", "False", shape), &body)),
+                ErrorKind::Argument,
+                "{shape}"
+            );
+        }
+        assert_eq!(kind(&file(&dictionary("<f8", "False", "(3, 3)"), &body)), ErrorKind::Truncated);
+        assert_eq!(kind(&file(&dictionary("<f8", "False", "(11, 3)"), &body)), ErrorKind::Limit);
+        body.push(0);
+        assert_eq!(kind(&file(&dictionary("<f8", "False", "(2, 3)"), &body)), ErrorKind::Corrupt);
+        for (descr, body) in [
+            (">i8", 7i64.to_be_bytes().repeat(3)),
+            ("<u8", 7u64.to_le_bytes().repeat(3)),
+            ("<u4", 7u32.to_le_bytes().repeat(3)),
+            ("|u1", vec![7; 3]),
+            (">f4", 7f32.to_be_bytes().repeat(3)),
+        ] {
+            assert_eq!(points(&file(&dictionary(descr, "False", "(1, 3)"), &body)).unwrap(), [[7.0; 3]]);
+        }
+        let mut table = Vec::new();
+        write_table(&mut table, &[2, 3], &numbers).unwrap();
+        assert_eq!(points(&table).unwrap(), rows);
+        table.clear();
+        write_table(&mut table, &[3], &numbers[..3]).unwrap();
+        assert_eq!(points(&table).unwrap(), rows[..1]);
     }
 
     #[test]

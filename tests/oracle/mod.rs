@@ -1,6 +1,8 @@
 //! A small network with its data and loss, and what its gradient is: as the trainer has it, and by
 //! back-propagation in double precision from the definitions.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 mod autodiff;
 
 use inrfit::backend::cpu::Cpu;
@@ -199,6 +201,11 @@ impl Problem {
 
     /// Every layer at a site.
     pub fn forward(&self, weights: &[f64], site: usize) -> Vec<State> {
+        self.forward_from(weights, &|source| self.inputs(site, source))
+    }
+
+    /// [`Problem::forward`] with inputs from elsewhere.
+    pub fn forward_from(&self, weights: &[f64], inputs_of: &dyn Fn(Source) -> Vec<f64>) -> Vec<State> {
         let mut done: Vec<State> = Vec::new();
         let tensors = tensors(&self.spec);
         let layers = self.spec.layers();
@@ -206,7 +213,7 @@ impl Problem {
             let inputs: Vec<f64> = (layer.sources.iter())
                 .flat_map(|source| match *source {
                     Source::Layer(i) => done[i].outputs.clone(),
-                    input => self.inputs(site, input),
+                    input => inputs_of(input),
                 })
                 .collect();
             let here: Vec<f64> = match layer.form {

@@ -118,7 +118,7 @@ fn vector<S: Simd>(v: usize) -> (usize, usize) {
 /// Where vector `v` lies among blocks of which the first come in two parts of `half` blocks: those vectors alternate
 /// between the parts, so that real and imaginary parts of a unit are in one register tile.
 #[inline(always)]
-fn paired_vector<S: Simd>(v: usize, half: usize) -> (usize, usize) {
+pub fn paired_vector<S: Simd>(v: usize, half: usize) -> (usize, usize) {
     if v * S::N < 2 * half * BLOCK {
         let (block, lane) = vector::<S>(v / 2);
         (block + v % 2 * half, lane)
@@ -162,7 +162,7 @@ pub fn activate<S: Simd, const TRAIN: bool>(s: S, activation: Activation, a: S::
 /// The complex wavelet of sums `re` + i `im`, real and imaginary part, by one exponent; and, where `TRAIN`, what its
 /// backward pass needs: the derivatives of that exponent by both.
 #[inline(always)]
-fn wavelet<S: Simd, const TRAIN: bool>(
+pub fn wavelet<S: Simd, const TRAIN: bool>(
     s: S,
     (omega, scale): (f32, f32),
     sums_are_real: bool,

@@ -3,6 +3,7 @@
 mod bf16;
 mod kernel;
 mod plan;
+mod tangent;
 mod trainer;
 
 use super::{Backend, Precision, SiteBlock, Trainer, TrainingSet};
@@ -62,6 +63,35 @@ impl Cpu {
     /// Lane width in use.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// The network's outputs at points and their derivatives in three directions.
+    ///
+    /// `rows` holds, for each point, its inputs (coordinates, then features), then the derivatives of the inputs in
+    /// the first, second and third direction; the result likewise `n_heads` outputs and three times `n_heads`
+    /// derivatives a point. Outputs are those of [`Backend::evaluate`], and all bits are the same everywhere.
+    ///
+    /// # Errors
+    /// `Argument` where the rows are not four a point of this network's inputs.
+    pub fn tangents(&self, weights: &Weights, rows: &[f32]) -> Result<Vec<f32>> {
+        let plan = Plan::new(weights.spec());
+        let (n_in, n_heads) = (plan.spec.n_coords + plan.spec.n_features, plan.spec.n_heads);
+        if !rows.len().is_multiple_of(n_in * tangent::ROWS) {
+            return Err(Error::argument("rows of inputs that do not belong to this network"));
+        }
+        let params = plan.pack(weights);
+        let mut out = vec![0.0; rows.len() / n_in * n_heads];
+        self.pool.install(|| {
+            let n = tangent::POINTS * tangent::ROWS;
+            out.par_chunks_mut(n * n_heads).zip(rows.par_chunks(n * n_in)).for_each_init(
+                || Scratch::new(&plan),
+                |scratch, (out, rows)| {
+                    let (plan, params) = (&plan, &params[..]);
+                    dispatch(self.level, tangent::TangentTile { plan, params, rows, scratch, out });
+                },
+            );
+        });
+        Ok(out)
     }
 }
 

@@ -1,0 +1,129 @@
+//! Priors as users of the program meet them.
+
+mod program;
+
+use program::{Bench, assert_fails, json, text};
+use std::fs;
+
+const LESSONS: [&str; 4] = ["--steps=250", "--hidden=16,16", "--seed=3", "--quiet"];
+
+/// A folder with events and a prior learned from the first.
+fn bench() -> Bench {
+    let bench = Bench::new(&["a.npy"]);
+    for seed in ["7", "8"] {
+        let output = format!("t{seed}.npy");
+        let made = bench.run(&[
+            "synth",
+            "-o",
+            &output,
+            "--shape=64,100,8",
+            "--occupancy=0.12",
+            "--seed",
+            seed,
+            "-q",
+        ]);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    }
+    let learned = bench.run(&[&["prior", "contexts", "t7.npy", "-o", "own.prior"][..], &LESSONS].concat());
+    assert!(learned.status.success(), "{}", text(&learned.stderr));
+    bench
+}
+
+#[test]
+fn a_prior_is_learned_used_and_missed() {
+    let bench = bench();
+    let again = bench.run(
+        &[&["prior", "contexts", "t7.npy", "-o", "again.prior", "--json", "--threads=1"][..], &LESSONS]
+            .concat(),
+    );
+    let row = json(&again);
+    assert_eq!(fs::read(bench.path("own.prior")).unwrap(), fs::read(bench.path("again.prior")).unwrap());
+    assert_eq!((row["events"].as_u64(), row["weights"].as_u64()), (Some(1), Some(3520 + 272 + 153)));
+    let hash = row["hash"].as_str().unwrap();
+
+    let told = json(&bench.run(&["info", "own.prior", "--json"]));
+    assert_eq!((told["prior"].as_str(), told["hash"].as_str()), (Some("contexts"), Some(hash)));
+
+    let made = json(&bench.run(&["compress", "t8.npy", "--mode=lossless", "--prior=own.prior", "--json"]));
+    let info = json(&bench.run(&["info", "t8.npy.inrfit", "--json"]));
+    assert_eq!(info["prior"].as_str(), Some(&hash[..16]), "{made}");
+    let back = bench.run(&["decompress", "t8.npy.inrfit", "-o", "back.npy", "--prior=own.prior"]);
+    assert!(back.status.success(), "{}", text(&back.stderr));
+    assert_eq!(fs::read(bench.path("back.npy")).unwrap(), fs::read(bench.path("t8.npy")).unwrap());
+    let eval = json(&bench.run(&["eval", "t8.npy", "t8.npy.inrfit", "--prior=own.prior", "--json"]));
+    assert_eq!(eval["max_error"].as_f64(), Some(0.0));
+
+    let files = bench.files();
+    let missed = bench.run(&["decompress", "t8.npy.inrfit", "-o", "other.npy"]);
+    assert_fails(&missed, 5, "t8.npy.inrfit", &hash[..16]);
+    assert!(text(&missed.stderr).contains("--prior"));
+    let region = bench.run(&["decompress", "t8.npy.inrfit", "-o", "other.npy", "--region=0:2,:,:"]);
+    assert_fails(&region, 5, "t8.npy.inrfit", &hash[..16]);
+    assert_eq!(bench.files(), files);
+}
+
+#[test]
+fn the_shipped_prior_needs_no_file_and_none_can_be_asked_for() {
+    let bench = bench();
+    let size = |options: &[&str]| {
+        let all =
+            [&["compress", "t8.npy", "-o", "c.inrfit", "--mode=lossless", "--json", "--force"][..], options];
+        json(&bench.run(&all.concat()))["bytes"].as_u64().unwrap()
+    };
+    let without = size(&["--no-prior"]);
+    assert!(json(&bench.run(&["info", "c.inrfit", "--json"]))["prior"].is_null());
+    assert!(size(&[]) < without);
+    let back = bench.run(&["decompress", "c.inrfit", "-o", "back.npy"]);
+    assert!(back.status.success(), "{}", text(&back.stderr));
+    let lines = text(&bench.run(&["info", "c.inrfit"]).stdout);
+    assert!(lines.contains("\nprior        of contexts, hash ad1048238d494315\n"), "{lines}");
+    let rows = bench.run(&[
+        "bench",
+        "t8.npy",
+        "--settings",
+        "mode=lossless,no-prior",
+        "mode=lossless,prior=own.prior",
+    ]);
+    assert!(rows.status.success(), "{}", text(&rows.stderr));
+}
+
+#[test]
+fn what_cannot_be_is_named_and_nothing_written() {
+    let bench = bench();
+    fs::write(bench.path("cut.prior"), &fs::read(bench.path("own.prior")).unwrap()[..200]).unwrap();
+    fs::write(bench.path("text.prior"), "not a prior").unwrap();
+    let compressed = bench.run(&["compress", "t8.npy", "-o", "c.inrfit", "--mode=lossless", "-q"]);
+    assert!(compressed.status.success());
+    let files = bench.files();
+    let compress = |options: &[&str]| {
+        bench.run(&[&["compress", "t7.npy", "--mode=lossless", "-o", "d.inrfit"][..], options].concat())
+    };
+    assert_fails(&compress(&["--prior=none.prior"]), 3, "none.prior", "No such file");
+    assert_fails(&compress(&["--prior=cut.prior"]), 4, "cut.prior", "ends");
+    assert_fails(&compress(&["--prior=text.prior"]), 4, "text.prior", "first bytes");
+    assert_fails(&compress(&["--prior=c.inrfit"]), 5, "c.inrfit", "not a prior");
+    assert_fails(&compress(&["--prior=own.prior", "--prior=own.prior"]), 2, "own.prior", "second");
+    assert_eq!(compress(&["--prior=own.prior", "--no-prior"]).status.code(), Some(2));
+    assert_fails(&bench.run(&["decompress", "own.prior", "-o", "d.npy"]), 5, "own.prior", "a prior");
+
+    let learn = |options: &[&str]| bench.run(&[&["prior", "contexts"][..], options].concat());
+    assert_fails(&learn(&["t7.npy", "-o", "own.prior"]), 2, "own.prior", "exists");
+    assert_fails(&learn(&["none.npy", "-o", "d.prior"]), 3, "none.npy", "No such file");
+    assert_fails(&learn(&["own.prior", "-o", "d.prior"]), 4, "own.prior", "");
+    for wrong in [&["--hidden=20,16"][..], &["--hidden=512,16"], &["--hidden=16"], &["--steps=0"]] {
+        let refused = learn(&[&["t7.npy", "-o", "d.prior"], wrong].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}: {}", text(&refused.stderr));
+    }
+    let bench_run = Bench::new(&[]);
+    inrfit::io::write_event(&bench_run.path("e.npy"), &empty(), false).unwrap();
+    let nothing = bench_run.run(&["prior", "contexts", "e.npy", "-o", "d.prior"]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(text(&nothing.stderr).contains("nothing to learn from"), "{}", text(&nothing.stderr));
+    assert_eq!(bench.files(), files);
+    assert_eq!(bench_run.files(), ["e.npy"]);
+}
+
+fn empty() -> inrfit::event::Event {
+    let samples = inrfit::event::Samples::U16(vec![0; 60]);
+    inrfit::event::Event::new([3, 4, 5], samples).unwrap()
+}
