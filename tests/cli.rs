@@ -457,6 +457,6 @@ fn events_that_occupancy_tells_are_lossless_files() {
         assert!(packed.status.success(), "{}", text(&packed.stderr));
         let info = json(&bench.run(&["info", &format!("{name}.inrfit"), "--json"]));
         assert_eq!(info["mode"], "lossless", "{name}");
-        assert_eq!(info["bound"], "none, every voxel as it was");
+        assert_eq!(info["bound"], "none, every voxel is as it was");
     }
 }
