@@ -160,9 +160,9 @@ pub fn activate<S: Simd, const TRAIN: bool>(s: S, activation: Activation, a: S::
 }
 
 /// The complex wavelet of sums `re` + i `im`, real and imaginary part, by one exponent; and, where `TRAIN`, what its
-/// backward pass needs: the derivatives of that exponent by both.
+/// derivatives need: those of the logarithm of its envelope by both.
 #[inline(always)]
-fn wavelet<S: Simd, const TRAIN: bool>(
+pub fn wavelet<S: Simd, const TRAIN: bool>(
     s: S,
     (omega, scale): (f32, f32),
     sums_are_real: bool,
