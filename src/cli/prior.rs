@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::args::Threads;
-use super::files::{check_output, tell_leftovers, write_bytes};
+use super::files::{check_output, is_stdin, tell_leftovers, write_bytes};
 use super::input::{InputArgs, name_of};
 use super::output::Out;
 use super::progress::{Bar, go_on};
@@ -12,15 +12,20 @@ use inrfit::backend::cpu::Cpu;
 use inrfit::codec::{Observer, Progress, Stage};
 use inrfit::error::{Error, Result};
 use inrfit::prior::{ContextPrior, Priors, hex};
-use inrfit::residual::Learning;
+use inrfit::residual::{Learning, teaches};
 use serde::Serialize;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// No prior is as long.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Which priors are at hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct PriorArgs {
-    /// A prior that `inrfit prior` made. What was compressed with one needs it again; one that was learned from
+    /// A prior that `inrfit prior` made, for modes bounded and lossless. What was compressed with one needs it again; one that was learned from
     /// synthetic events comes with the program and is used where none is given
     #[arg(long = "prior", value_name = "FILE", help_heading = "Priors")]
     priors: Vec<PathBuf>,
@@ -35,7 +40,15 @@ impl PriorArgs {
         let mut priors = Priors::default();
         for path in &self.priors {
             let named = |e: Error| e.context(path.display());
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
+            if is_stdin(path) {
+                return Err(Error::argument("--prior -: priors are read from files only"));
+            }
+            let io = |e| Error::io(path.display(), e);
+            let mut bytes = vec![];
+            File::open(path).map_err(io)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
+            if bytes.len() as u64 == MAX_BYTES {
+                return Err(named(Error::corrupt(format!("no prior: it has {MAX_BYTES} bytes or more"))));
+            }
             let prior = ContextPrior::from_bytes(&bytes).map_err(named)?;
             if priors.contexts.replace(Arc::new(prior)).is_some() {
                 return Err(named(Error::argument("a second prior of contexts: one is all a file can use")));
@@ -62,8 +75,9 @@ enum Kind {
 /// A small network (two hidden layers, whole numbers) learns how likely each bin of a value is, given the values and
 /// the occupancy around it, for bounds from lossless to 0.8 log2 units and 20 ADC counts. `inrfit compress --prior FILE`
 /// uses it where that makes the file smaller; decoding such a file needs the same prior again, and names it by its hash
-/// where it is missing. Learn from events of the detector that it is to be used for: a handful is enough to gain.
-/// The same events and options give the same bytes.
+/// where it is missing. Learn from events of the detector that it is to be used for: a handful is enough to gain. The
+/// default number of steps takes some five minutes on two cores; all events are held in memory, and 200 MB besides. The
+/// same events and options give the same bytes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit prior contexts run1/*.npy -o tpc.prior\n  \
     inrfit compress event.npy --mode lossless --prior tpc.prior\n  \
@@ -124,6 +138,9 @@ fn units(text: &str) -> Result<[usize; 2]> {
 /// What is wrong with an input, the output or the settings; nothing is written then.
 pub fn run(args: &Prior, out: &mut Out) -> Result<Exit> {
     let Kind::Contexts(args) = &args.kind;
+    if is_stdin(&args.output) {
+        return Err(Error::argument("-o -: a prior is written to a file: name one"));
+    }
     check_output(&args.output, args.force)?;
     if !args.quiet {
         let folder = args.output.parent().unwrap_or(Path::new(""));
@@ -168,7 +185,7 @@ pub fn run(args: &Prior, out: &mut Out) -> Result<Exit> {
         hash: hex(&prior.hash()),
         bytes: bytes.len(),
         weights: prior.network().n_weights(),
-        events: events.len(),
+        events: events.iter().filter(|event| teaches(event)).count(),
         bits_a_value: smooth.unwrap_or_default(),
     };
     if args.json {

@@ -8,12 +8,11 @@ use crate::container::{Contents, FieldLayer, Header, Limits, RawTile, SupportLay
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Samples;
 use crate::field::blocks;
-use crate::prior::{ContextPrior, Priors};
+use crate::prior::Priors;
 use crate::query::{Answer, Asked, Asking, Grid, Piece, exceeds, no_field, voxel_of};
 use crate::tile::{Tile, TileGrid, place};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Points between two looks at whether to stop.
 const POINTS_AT_ONCE: usize = 1 << 16;
@@ -181,18 +180,18 @@ fn runs(tiles: &TileGrid, grid: &Grid, axis: usize, range: Range<usize>) -> Vec<
 /// A file whose tiles can be asked.
 struct Opened<'a> {
     contents: &'a Contents<'a>,
-    prior: Option<Arc<ContextPrior>>,
+    priors: &'a Priors,
     asking: Asking<'a>,
 }
 
 impl<'a> Opened<'a> {
-    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>, priors: &Priors) -> Result<Opened<'a>> {
+    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>, priors: &'a Priors) -> Result<Opened<'a>> {
         let has_field = contents.tiles.iter().any(|layers| layers.field.is_some());
         if !has_field && contents.tiles.iter().any(|layers| layers.residual.is_some()) {
             return Err(no_field());
         }
         let asking = Asking { cpu, header: &contents.header, voxels_will_do: has_field };
-        Ok(Opened { contents, prior: priors.needed(contents)?, asking })
+        Ok(Opened { contents, priors, asking })
     }
 
     /// Tile `i`; with its decoded voxels, where they are not what its field says and `with_voxels` are asked for.
@@ -215,8 +214,10 @@ impl<'a> Opened<'a> {
             piece.field = Some(net_field(&layer, network)?);
         }
         if layers.residual.is_some() && (with_voxels || piece.field.is_none()) {
-            piece.samples =
-                Some(decode_tile(self.asking.cpu, contents, self.prior.as_deref(), layers, tile.shape)?);
+            // A network alone can be asked without the prior of the values beside it.
+            let prior = self.priors.needed(contents)?;
+            let cpu = self.asking.cpu;
+            piece.samples = Some(decode_tile(cpu, contents, prior.as_deref(), layers, tile.shape)?);
         }
         Ok(piece)
     }
