@@ -4,11 +4,11 @@
 #   benches/generalisation.sh [ROWS.csv [EVENTS [SPEC...]]]
 #
 # ROWS.csv: figures/data/generalisation.csv; EVENTS of each kind: 3; SPEC: as of `inrfit bench --settings`, default and
-# mode=lossless. INRFIT names the program (target/release/inrfit). Takes 1 GB in TMPDIR.
+# mode=lossless,no-prior. INRFIT names the program (target/release/inrfit). Takes 1 GB in TMPDIR.
 set -eu
 rows=${1:-figures/data/generalisation.csv}
 events=${2:-3}
-if [ $# -gt 2 ]; then shift 2; else set -- default mode=lossless; fi
+if [ $# -gt 2 ]; then shift 2; else set -- default mode=lossless,no-prior; fi
 inrfit=${INRFIT:-target/release/inrfit}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
