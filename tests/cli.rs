@@ -450,9 +450,10 @@ fn the_readme_has_every_exit_code() {
 #[test]
 fn events_that_occupancy_tells_are_lossless_files() {
     let bench = Bench::new(&[]);
-    for (name, samples) in [("empty.npy", vec![0u16; 60]), ("constant.npy", vec![7; 60])] {
-        write_event(&bench.path(name), &Event::new([3, 4, 5], Samples::U16(samples)).unwrap(), false)
-            .unwrap();
+    let one_voxel = (0..8000).map(|i| if i == 4321 { 7 } else { 0 }).collect();
+    for (name, samples) in [("empty.npy", vec![0u16; 8000]), ("one.npy", one_voxel)] {
+        let event = Event::new([20; 3], Samples::U16(samples)).unwrap();
+        write_event(&bench.path(name), &event, false).unwrap();
         let packed = bench.run(&["compress", name, "--mode", "lossless", "-q"]);
         assert!(packed.status.success(), "{}", text(&packed.stderr));
         let info = json(&bench.run(&["info", &format!("{name}.inrfit"), "--json"]));
