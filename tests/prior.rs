@@ -33,7 +33,7 @@ fn lossless() -> Settings {
 }
 
 fn with(prior: &Arc<ContextPrior>, settings: Settings) -> InrCodec {
-    InrCodec { priors: Priors { contexts: Some(prior.clone()) }, ..codec(settings) }
+    InrCodec { priors: Priors { contexts: Some(prior.clone()), ..Priors::default() }, ..codec(settings) }
 }
 
 #[test]

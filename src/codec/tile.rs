@@ -10,7 +10,7 @@ use crate::domain::Transform;
 use crate::error::{Error, Result};
 use crate::event::{Event, Samples};
 use crate::field::{NetField, calibrate};
-use crate::fit::{FitProgress, FitSettings, Fitted, fit_refreshed, validation_positions};
+use crate::fit::{FitProgress, FitSettings, Fitted, fit_from, validation_positions};
 use crate::lane::{Level, Scalar};
 use crate::net::Weights;
 use crate::pattern::Support;
@@ -208,6 +208,8 @@ pub struct Shared<'a> {
     pub header: &'a Header,
     /// How fields are fitted, where any may be.
     pub fields: Option<(&'a NetworkHeader, &'a Resolved)>,
+    /// Weights that fits start from, where they do not start from random ones.
+    pub start: Option<&'a Weights>,
     /// How occupancy is stored, where exactly.
     pub exact: Option<Coding>,
     /// How values are kept within a bound, where they are.
@@ -347,6 +349,19 @@ impl Shared<'_> {
         }))
     }
 
+    /// The weights of a field fitted to a tile; `None` where there is nothing to fit.
+    pub fn train(&self, part: &Event, told: &Told<'_>) -> Result<Option<Weights>> {
+        let (Some((network, resolved)), occupied) = (self.fields, occupancy(part.samples())) else {
+            return Ok(None);
+        };
+        if !occupied.contains(&true) {
+            return Ok(None);
+        }
+        let data = TileData::new(part, network, resolved, resolved.exact.then_some(&occupied));
+        let fitted = self.fit(&data, part.n_voxels(), told, &mut Seconds::default())?;
+        Ok(Some(fitted.weights))
+    }
+
     /// A field fitted to `data`, its threshold not yet chosen.
     fn fitted_layer(
         &self,
@@ -373,7 +388,7 @@ impl Shared<'_> {
         told: &Told<'_>,
         seconds: &mut Seconds,
     ) -> Result<Fitted> {
-        let Shared { cpu, header, fields: Some((_, resolved)), .. } = *self else {
+        let Shared { cpu, header, fields: Some((_, resolved)), start: initial, .. } = *self else {
             return Err(Error::argument("no field is fitted in this mode"));
         };
         let start = Instant::now();
@@ -414,8 +429,8 @@ impl Shared<'_> {
             time_limit: resolved.fit.time_limit.map(|t| t / told.n_tiles as u32),
             ..resolved.fit
         };
-        let fitted =
-            fit_refreshed(cpu, set, table.as_ref(), &settings, &mut score, &mut heard, &mut refresh)?;
+        let table = table.as_ref();
+        let fitted = fit_from(cpu, set, table, &settings, initial, &mut score, &mut heard, &mut refresh)?;
         seconds.fit += start.elapsed().as_secs_f64();
         Ok(fitted)
     }

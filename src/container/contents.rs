@@ -57,6 +57,8 @@ pub struct Contents<'a> {
     pub network: Option<NetworkHeader>,
     /// The prior that values were coded with, where there is one.
     pub prior: Option<PriorHash>,
+    /// The prior that fields were fitted from, where it is named. Decoding does not need it.
+    pub start: Option<PriorHash>,
     /// How the event is split.
     pub grid: TileGrid,
     /// Layers by tile.
@@ -77,7 +79,7 @@ impl<'a> Contents<'a> {
             Some(kind::EVENT) => {
                 return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
             }
-            Some(kind::CONTEXT_NETWORK) => {
+            Some(kind::CONTEXT_NETWORK | kind::NETWORK) => {
                 return Err(Error::new(ErrorKind::Unsupported, "a prior where an event is wanted"));
             }
             _ => {}
@@ -99,6 +101,7 @@ impl<'a> Contents<'a> {
             header,
             network: None,
             prior: None,
+            start: None,
             tiles: vec![TileRecords::default(); grid.n_tiles()],
             grid,
             records: vec![first],
@@ -127,6 +130,7 @@ impl<'a> Contents<'a> {
                         format!("a second record of type {:#04x}", record.kind),
                     ));
                 }
+                kind::START => contents.start = contents.start.or(record.payload.try_into().ok()),
                 kind::END if record.payload.is_empty() => {}
                 kind::END => {
                     return Err(Error::corrupt_at(record.offset, "an end record that holds something"));

@@ -52,6 +52,10 @@ pub mod kind {
     pub const PRIOR: u8 = 0x88;
     /// A network of contexts: the only record of a prior's file, besides the last.
     pub const CONTEXT_NETWORK: u8 = 0x89;
+    /// Weights that fits start from: the second record of a prior's file, after the network they belong to.
+    pub const STARTING_WEIGHTS: u8 = 0x8a;
+    /// The prior that the fields of a file were fitted from, which decoding does not need.
+    pub const START: u8 = 0x0a;
     /// Where each event of a pack starts.
     pub const PACK_INDEX: u8 = 0x09;
     /// The last record.
