@@ -105,7 +105,8 @@ pub fn fit_refreshed(
     fit_from(backend, set, table, settings, None, score, heard, refresh)
 }
 
-/// [`fit_refreshed`] from the weights `start`, where some are given, instead of random ones.
+/// [`fit_refreshed`] from the weights `start`, where some are given, instead of random ones. Bits are then those of the
+/// differences from them.
 ///
 /// # Errors
 /// As [`fit_refreshed`]; `Argument` where they are those of another network.
@@ -145,7 +146,16 @@ pub fn fit_from(
         if let (Some(bits), None, true) = (&settings.bits, &steps, step >= rounded_from) {
             let curvature = trainer.curvature()?;
             let sensitivity = Sensitivity { curvature: &curvature, batch: sites_a_step, loss };
-            steps = Some(quant::allocate(&trainer.weights()?, &sensitivity, bits)?);
+            let weights = trainer.weights()?;
+            // Where the start is known, only how far weights have come from it is paid for.
+            let paid = match start {
+                Some(start) => {
+                    let far = weights.values().iter().zip(start.values()).map(|(w, s)| w - s);
+                    Weights::new(settings.spec, far.collect())?
+                }
+                None => weights,
+            };
+            steps = Some(quant::allocate(&paid, &sensitivity, bits)?);
         }
         let n_left = if step < rounded_from { rounded_from - step } else { n_steps - step };
         let n = match step < rounded_from {

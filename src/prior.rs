@@ -1,6 +1,7 @@
 //! Priors: what was learned from past events, in files of their own that compressed events name by their hash.
 //!
-//! A prior *for fitting* holds weights that fits start from, so that they take fewer steps. Decoding does not need it.
+//! A prior *for fitting* holds weights that fits start from, so that they take fewer steps; files hold how far the weights
+//! have come from there, which takes fewer bits.
 //!
 //! A prior of *contexts* is a network that tells of a value, given its surroundings, how likely each bin is; it makes
 //! values below a bound smaller. One that was learned from synthetic events ([`inrfit::synth`](crate::synth)) comes with
@@ -315,32 +316,58 @@ impl Priors {
         self.contexts.clone().unwrap_or_else(ContextPrior::shipped)
     }
 
-    /// The prior of contexts that a file needs, where it needs one.
+    /// The priors that a file needs.
     ///
     /// # Errors
-    /// `Unsupported` where it is not at hand.
-    pub(crate) fn needed(&self, contents: &Contents<'_>) -> Result<Option<Arc<ContextPrior>>> {
-        let Some(hash) = contents.prior else { return Ok(None) };
+    /// `Unsupported` where one is not at hand.
+    pub(crate) fn needed(&self, contents: &Contents<'_>) -> Result<Needed> {
         let shipped = || Some(ContextPrior::shipped());
         let known = [self.contexts.clone()].into_iter().chain(std::iter::once_with(shipped)).flatten();
-        match known.into_iter().find(|prior| prior.short_hash() == hash) {
-            Some(prior) => Ok(Some(prior)),
-            None => {
-                let given = self
-                    .contexts
-                    .as_ref()
-                    .map(|given| format!("; the one that was given is {}", hex(&given.short_hash())));
-                Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!(
-                        "made with the prior of contexts {}, which is needed to decode it: give its file by --prior{}",
-                        hex(&hash),
-                        given.unwrap_or_default()
-                    ),
-                ))
-            }
-        }
+        let given = self.contexts.as_ref().map(|given| given.short_hash());
+        let contexts = of_name(contents.prior, known, |p| p.short_hash(), given, "of contexts")?;
+        let given = self.start.as_ref().map(|given| given.short_hash());
+        let known = self.start.clone().into_iter();
+        let start = of_name(contents.start, known, |p| p.short_hash(), given, "for fitting")?;
+        Ok(Needed { contexts, start })
     }
+}
+
+/// The priors that decoding a file takes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Needed {
+    /// Of contexts.
+    pub contexts: Option<Arc<ContextPrior>>,
+    start: Option<Arc<StartPrior>>,
+}
+
+impl Needed {
+    /// The weights that those of fields are told from.
+    pub fn start(&self) -> Option<&Weights> {
+        self.start.as_deref().map(StartPrior::weights)
+    }
+}
+
+/// The prior called `name` among those `known`, where a file names one; an error tells its `kind` and which was `given`.
+fn of_name<P>(
+    name: Option<PriorHash>,
+    mut known: impl Iterator<Item = Arc<P>>,
+    name_of: impl Fn(&P) -> PriorHash,
+    given: Option<PriorHash>,
+    kind: &str,
+) -> Result<Option<Arc<P>>> {
+    let Some(name) = name else { return Ok(None) };
+    if let Some(prior) = known.find(|prior| name_of(prior) == name) {
+        return Ok(Some(prior));
+    }
+    let given = given.map(|given| format!("; the one that was given is {}", hex(&given)));
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "made with the prior {kind} {}, which is needed to decode it: give its file by --prior{}",
+            hex(&name),
+            given.unwrap_or_default()
+        ),
+    ))
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ struct Description {
     transform: Option<Value>,
     /// First bytes of the hash of the prior that it needs.
     prior: Option<String>,
-    /// First bytes of the hash of the prior that it was fitted from, and that decoding does not need.
+    /// First bytes of the hash of the prior that its fields are told from.
     start: Option<String>,
     n_weights: u64,
     layers: Layers,
@@ -311,7 +311,7 @@ impl Description {
             lines.push(format!("prior        of contexts, hash {prior}"));
         }
         if let Some(start) = &self.start {
-            lines.push(format!("fitted from  prior {start}, not needed for decoding"));
+            lines.push(format!("prior        for fitting, hash {start}"));
         }
         lines.push(format!(
             "bytes        field {}, support {}, residual {}, raw {}, other {}",

@@ -103,7 +103,6 @@ pub fn record_name(record: &Record<'_>) -> &'static str {
         kind::RESIDUAL => "residual",
         kind::RAW => "raw",
         kind::PRIOR => "prior",
-        kind::START => "start",
         kind::INDEX => "index",
         kind::END => "end",
         _ => "unknown",

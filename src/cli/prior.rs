@@ -24,9 +24,9 @@ use std::sync::Arc;
 /// Which priors are at hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct PriorArgs {
-    /// A prior that `inrfit prior` made, one of each kind. What was compressed with one of contexts needs it again; one
-    /// that was learned from synthetic events comes with the program and is used where none is given. One for fitting is
-    /// where fits start: they take fewer steps, and decoding does not need it
+    /// A prior that `inrfit prior` made, one of each kind. What was compressed with one needs it again. One of
+    /// contexts that was learned from synthetic events comes with the program and is used where none is given. One for
+    /// fitting is where fits start: they take fewer steps and bytes
     #[arg(long = "prior", value_name = "FILE", help_heading = "Priors")]
     priors: Vec<PathBuf>,
 }
@@ -119,12 +119,13 @@ struct Contexts {
 /// Learn where fits should start from: for modes masked and field
 ///
 /// Fits each event in turn for a few steps, many times over, and keeps the weights from which that goes fastest.
-/// `inrfit compress --prior FILE` starts from them and takes fewer steps; decoding does not need the prior. A prior is for
-/// one network: for other modes, widths or families learn another. Learn from events of the detector that it is to be
+/// `inrfit compress --prior FILE` starts from them, takes fewer steps and stores how far the weights have come, which takes
+/// fewer bytes; decoding such a file needs the same prior again, and names it by its hash where it is missing. A prior is
+/// for one network: for other modes, widths or families learn another. Learn from events of the detector that it is to be
 /// used for; a handful is enough to gain. The same events and options give the same bytes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit prior fit run1/*.npy -o fit.prior\n  \
-    inrfit compress event.npy --prior fit.prior\n  inrfit decompress event.npy.inrfit\n  \
+    inrfit compress event.npy --prior fit.prior\n  inrfit decompress event.npy.inrfit --prior fit.prior\n  \
     inrfit prior fit run1/*.npy -o field.prior --mode field --hidden 128")]
 struct Fit {
     #[command(flatten)]

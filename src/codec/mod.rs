@@ -6,7 +6,7 @@ mod region;
 mod tile;
 
 use crate::backend::{Backend, cpu::Cpu};
-use crate::container::{Contents, Header, Limits, NetworkHeader, Writer, index_payload, kind, prior_payload};
+use crate::container::{Contents, Header, Limits, NetworkHeader, PriorName, Writer, index_payload, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::metrics::default_peak;
@@ -242,6 +242,8 @@ impl InrCodec {
             }
         };
         let n_fields = layers.iter().filter(|tile| tile.has(kind::FIELD)).count();
+        // Weights as they are need nothing to be decoded.
+        let start = start.filter(|_| resolved.is_some_and(|resolved| resolved.fit.bits.is_some()));
         let (bytes, layers) = write(&header, network.as_ref(), prior.as_deref(), start, &layers)?;
         let start = Instant::now();
         observer.progress(&Told { observer, tile: 0, n_tiles: tiles.len() }.at(Stage::Verify));
@@ -298,14 +300,14 @@ impl InrCodec {
     /// As [`InrCodec::decompress`].
     pub fn decompress_on(&self, cpu: &Cpu, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
         let contents = Contents::read(bytes, &self.limits)?;
-        let prior = self.priors.needed(&contents)?;
+        let priors = self.priors.needed(&contents)?;
         let Header { shape, dtype, .. } = contents.header;
         let n_tiles = contents.tiles.len();
         let decode = |i: usize| {
             let told = Told { observer, tile: i, n_tiles };
             told.check()?;
             observer.progress(&told.at(Stage::Decode));
-            decode_tile(cpu, &contents, prior.as_deref(), &contents.tiles[i], contents.grid.tile(i).shape)
+            decode_tile(cpu, &contents, &priors, &contents.tiles[i], contents.grid.tile(i).shape)
         };
         if n_tiles == 1 {
             return finite(shape, decode(0)?);
@@ -399,10 +401,10 @@ fn write(
         writer.record(kind::NETWORK, &network.to_payload()?);
     }
     if let (Some(start), true) = (start, has_field) {
-        writer.record(kind::START, &start.short_hash());
+        writer.record(kind::PRIOR, &PriorName::Start(start.short_hash()).to_payload());
     }
     if let (Some(prior), true) = (prior, tiles.iter().any(|tile| tile.uses_prior)) {
-        writer.record(kind::PRIOR, &prior_payload(&prior.short_hash()));
+        writer.record(kind::PRIOR, &PriorName::Contexts(prior.short_hash()).to_payload());
     }
     if tiles.len() > 1 {
         let lengths: Vec<usize> = tiles.iter().map(|tile| tile.records.len()).collect();

@@ -8,12 +8,11 @@ use crate::container::{Contents, FieldLayer, Header, Limits, RawTile, SupportLay
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Samples;
 use crate::field::blocks;
-use crate::prior::{ContextPrior, Priors};
+use crate::prior::{Needed, Priors};
 use crate::query::{Answer, Asked, Asking, Grid, Piece, exceeds, no_field, voxel_of};
 use crate::tile::{Tile, TileGrid, place};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Points between two looks at whether to stop.
 const POINTS_AT_ONCE: usize = 1 << 16;
@@ -181,7 +180,7 @@ fn runs(tiles: &TileGrid, grid: &Grid, axis: usize, range: Range<usize>) -> Vec<
 /// A file whose tiles can be asked.
 struct Opened<'a> {
     contents: &'a Contents<'a>,
-    prior: Option<Arc<ContextPrior>>,
+    priors: Needed,
     asking: Asking<'a>,
 }
 
@@ -192,7 +191,7 @@ impl<'a> Opened<'a> {
             return Err(no_field());
         }
         let asking = Asking { cpu, header: &contents.header, voxels_will_do: has_field };
-        Ok(Opened { contents, prior: priors.needed(contents)?, asking })
+        Ok(Opened { contents, priors: priors.needed(contents)?, asking })
     }
 
     /// Tile `i`; with its decoded voxels, where they are not what its field says and `with_voxels` are asked for.
@@ -212,11 +211,10 @@ impl<'a> Opened<'a> {
         }
         if let (Some(record), Some(network)) = (layers.field, &contents.network) {
             let layer = FieldLayer::from_payload(record.payload, record.payload_offset, &network.spec)?;
-            piece.field = Some(net_field(&layer, network)?);
+            piece.field = Some(net_field(&layer, network, self.priors.start())?);
         }
         if layers.residual.is_some() && (with_voxels || piece.field.is_none()) {
-            piece.samples =
-                Some(decode_tile(self.asking.cpu, contents, self.prior.as_deref(), layers, tile.shape)?);
+            piece.samples = Some(decode_tile(self.asking.cpu, contents, &self.priors, layers, tile.shape)?);
         }
         Ok(piece)
     }
