@@ -26,7 +26,7 @@ impl Default for Lessons {
 }
 
 /// Steps of a fit that starts from a prior.
-const MASKED_STEPS: u64 = 1200;
+const MASKED_STEPS: u64 = 600;
 const FIELD_STEPS: u64 = 1800;
 
 /// Answers every question for an event, as [`Settings::resolve`] does; a fit that starts from a prior has its network.
