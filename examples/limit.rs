@@ -9,8 +9,8 @@ use inrfit_figures::{Curve, Record, record, summarise};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Ratios between which the comparison is made.
-const RATIOS: std::ops::RangeInclusive<f64> = 10.0..=200.0;
+/// Ranges of ratios in which rivals are counted.
+const RATIOS: [std::ops::Range<f64>; 2] = [10.0..200.0, 200.0..600.0];
 
 /// Rivals that are drawn; all are compared.
 const DRAWN: [&str; 5] = ["sz3", "zfp", "mgard", "quant+bzip2-9", "bcae"];
@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .iter()
             .filter_map(|((codec, _), rows)| Some((&codec[..], Point::of(rows)?, &rows[..])))
             .collect();
-        let (mut n_ahead, mut n) = (0, 0);
+        let mut counts = RATIOS.map(|_| (0, 0));
         for (codec, point, rows) in &points {
             let mut own = points.iter().filter(|(other, ..)| other == codec);
             // A prototype of this program's own contexts is no rival.
@@ -88,11 +88,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             if DRAWN.contains(codec) && !own.any(|(_, other, _)| other.beats(*point)) {
                 drawn.extend(rows.iter().cloned());
             }
-            if rival && RATIOS.contains(&point.ratio) {
-                n += 1;
+            let range = RATIOS.iter().position(|range| range.contains(&point.ratio));
+            if let (true, Some(range)) = (rival, range) {
+                let (n_ahead, n) = &mut counts[range];
+                *n += 1;
                 if !ours.iter().any(|our| our.beats(*point) || our.log_mae == 0.0 && our.ratio >= point.ratio)
                 {
-                    n_ahead += 1;
+                    *n_ahead += 1;
                     println!(
                         "ahead: {codec} {} at ratio {:.1}, log-MAE {:.4}",
                         rows[0].settings, point.ratio, point.log_mae
@@ -100,9 +102,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        println!(
-            "{n_ahead} of {n} choices of rivals between ratios 10 and 200 are not beaten at their own ratio"
-        );
+        for ((n_ahead, n), range) in counts.iter().zip(&RATIOS) {
+            println!(
+                "{n_ahead} of {n} choices of rivals between ratios {} and {} are not beaten at their own ratio",
+                range.start, range.end
+            );
+        }
     }
     for s in summarise(&drawn).iter().filter(|s| s.codec.starts_with("inr:")) {
         println!("{} {}: ratio {:.2}", s.codec, s.settings, s.ratio.unwrap_or(f64::NAN));

@@ -325,10 +325,17 @@ impl Priors {
         let known = [self.contexts.clone()].into_iter().chain(std::iter::once_with(shipped)).flatten();
         let given = self.contexts.as_ref().map(|given| given.short_hash());
         let contexts = of_name(contents.prior, known, |p| p.short_hash(), given, "of contexts")?;
+        Ok(Needed { contexts, start: self.needed_start(contents)? })
+    }
+
+    /// The prior that the fields of a file need: all that evaluating them takes.
+    ///
+    /// # Errors
+    /// `Unsupported` where it is not at hand.
+    pub(crate) fn needed_start(&self, contents: &Contents<'_>) -> Result<Option<Arc<StartPrior>>> {
         let given = self.start.as_ref().map(|given| given.short_hash());
         let known = self.start.clone().into_iter();
-        let start = of_name(contents.start, known, |p| p.short_hash(), given, "for fitting")?;
-        Ok(Needed { contexts, start })
+        of_name(contents.start, known, |p| p.short_hash(), given, "for fitting")
     }
 }
 

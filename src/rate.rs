@@ -10,7 +10,8 @@
 //! **Error.** Errors fall as a power of the width, whose exponent was measured; after two fits it is that of the event.
 //! A fit that ends at or below the error, but not far below, is taken.
 //!
-//! Depth is that of the settings: more, narrower layers were no better at equal bytes. Choices depend on sizes
+//! What was measured was measured with SIREN: other families begin at the width that has as many weights. Depth is that
+//! of the settings: more, narrower layers were no better at equal bytes. Choices depend on sizes
 //! and errors alone, never on time, so that the same input gives the same bytes.
 
 use crate::codec::{Compressed, InrCodec, Observer, Seconds};
@@ -19,7 +20,7 @@ use crate::domain::Transform;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::lane::{Scalar, Simd};
-use crate::settings::{Bits, Mode, Preset, Settings};
+use crate::settings::{Bits, Mode, Settings};
 use crate::tile::TileGrid;
 
 /// What a file shall be.
@@ -146,7 +147,7 @@ fn check(settings: &Settings, goal: Goal) -> Result<()> {
             settings.mode
         ));
     }
-    if settings.preset != Preset::Default || settings.hidden.is_some() || settings.bits.is_some() {
+    if settings.preset.family().is_some() || settings.hidden.is_some() || settings.bits.is_some() {
         return refuse(
             "a ratio, size or mean error chooses width and bits: leave --preset, --hidden and --bits away"
                 .into(),
@@ -195,7 +196,11 @@ impl Search<'_> {
 
     /// Weights of a field of this width.
     fn n_weights(&self, width: usize) -> Result<f64> {
-        let settings = Settings { hidden: Some(width), ..self.codec.settings.clone() };
+        self.n_weights_of(&self.codec.settings, width)
+    }
+
+    fn n_weights_of(&self, settings: &Settings, width: usize) -> Result<f64> {
+        let settings = Settings { hidden: Some(width), ..settings.clone() };
         let grid = TileGrid::new(self.event.shape(), settings.tile)?;
         // How full the fullest tile is plays no part where the width is given.
         Ok(settings.resolve(self.event, &grid, 1)?.fit.spec.n_weights() as f64)
@@ -327,15 +332,33 @@ impl Search<'_> {
                 return Ok(Some((width, b)));
             }
         }
-        // The widest that has the bits it should have.
+        // The widest that has the bits it should have, or, where those would be too many and the next has enough, that.
         let widths: Vec<usize> = self.model.widths().collect();
+        let widest = self.widest(&widths, budget * 8.0 / bits)?;
+        for &width in widths[widest..].iter().take(2) {
+            let b = bits_at(width)?;
+            if (least_bits..=most_bits).contains(&b) {
+                return Ok(Some((width, b)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The place among `widths` of the widest network of at most `n_weights`; the first where none is.
+    fn widest(&self, widths: &[usize], n_weights: f64) -> Result<usize> {
         let (mut low, mut high) = (0, widths.len());
         while high - low > 1 {
             let middle = (low + high) / 2;
-            if bits_at(widths[middle])? >= bits { low = middle } else { high = middle }
+            if self.n_weights(widths[middle])? <= n_weights { low = middle } else { high = middle }
         }
-        let b = bits_at(widths[low])?;
-        Ok((least_bits..=most_bits).contains(&b).then_some((widths[low], b)))
+        Ok(low)
+    }
+
+    /// The width that has as many weights as the SIREN of `width`, of which the errors are known.
+    fn as_many_weights(&self, width: usize) -> Result<usize> {
+        let siren = Settings { model: None, constants: None, ..self.codec.settings.clone() };
+        let widths: Vec<usize> = self.model.widths().collect();
+        Ok(widths[self.widest(&widths, self.n_weights_of(&siren, width)?)?])
     }
 
     /// The smallest file found whose mean log error is at most `most`.
@@ -352,7 +375,7 @@ impl Search<'_> {
         let occupancy = n_occupied as f64 / self.event.n_voxels() as f64;
         let (mut exponent, widest) = (self.model.exponent, self.model.widest);
         let first = self.model.width * exp2(log2(self.model.error * occupancy / most) / exponent);
-        let mut width = self.model.nearest(first.clamp(1.0, widest as f64));
+        let mut width = self.as_many_weights(self.model.nearest(first.clamp(1.0, widest as f64)))?;
         // Width and error of every fit, and the smallest file that will do.
         let mut tried: Vec<(usize, f64)> = Vec::new();
         let mut found: Option<(usize, Compressed)> = None;

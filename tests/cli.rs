@@ -446,3 +446,17 @@ fn the_readme_has_every_exit_code() {
         assert!(readme.contains(&row), "{row}");
     }
 }
+
+#[test]
+fn events_that_occupancy_tells_are_lossless_files() {
+    let bench = Bench::new(&[]);
+    for (name, samples) in [("empty.npy", vec![0u16; 60]), ("constant.npy", vec![7; 60])] {
+        write_event(&bench.path(name), &Event::new([3, 4, 5], Samples::U16(samples)).unwrap(), false)
+            .unwrap();
+        let packed = bench.run(&["compress", name, "--mode", "lossless", "-q"]);
+        assert!(packed.status.success(), "{}", text(&packed.stderr));
+        let info = json(&bench.run(&["info", &format!("{name}.inrfit"), "--json"]));
+        assert_eq!(info["mode"], "lossless", "{name}");
+        assert_eq!(info["bound"], "none, every voxel is as it was");
+    }
+}

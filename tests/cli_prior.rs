@@ -16,7 +16,7 @@ fn bench() -> Bench {
             "synth",
             "-o",
             &output,
-            "--shape=64,100,8",
+            "--shape=96,120,12",
             "--occupancy=0.12",
             "--seed",
             seed,
@@ -104,10 +104,23 @@ fn what_cannot_be_is_named_and_nothing_written() {
     assert_fails(&compress(&["--prior=c.inrfit"]), 5, "c.inrfit", "not a prior");
     assert_fails(&compress(&["--prior=own.prior", "--prior=own.prior"]), 2, "own.prior", "second");
     assert_eq!(compress(&["--prior=own.prior", "--no-prior"]).status.code(), Some(2));
+    for options in [&["--effort=fast"][..], &["--mode=masked"], &["--mode=field"]] {
+        let all = [&["compress", "t7.npy", "-o", "d.inrfit", "--prior=own.prior"][..], options].concat();
+        let refused = if options == ["--effort=fast"] {
+            compress(&[options, &["--prior=own.prior"]].concat())
+        } else {
+            bench.run(&all)
+        };
+        assert_eq!(refused.status.code(), Some(2), "{options:?}");
+        assert!(text(&refused.stderr).contains("has no use"), "{}", text(&refused.stderr));
+    }
+    assert_eq!(compress(&["--prior=-"]).status.code(), Some(2));
+    assert_fails(&compress(&["--prior=/dev/zero"]), 4, "/dev/zero", "no prior");
     assert_fails(&bench.run(&["decompress", "own.prior", "-o", "d.npy"]), 5, "own.prior", "a prior");
 
     let learn = |options: &[&str]| bench.run(&[&["prior", "contexts"][..], options].concat());
     assert_fails(&learn(&["t7.npy", "-o", "own.prior"]), 2, "own.prior", "exists");
+    assert_eq!(learn(&["t7.npy", "-o", "-"]).status.code(), Some(2));
     assert_fails(&learn(&["none.npy", "-o", "d.prior"]), 3, "none.npy", "No such file");
     assert_fails(&learn(&["own.prior", "-o", "d.prior"]), 4, "own.prior", "");
     for wrong in [&["--hidden=20,16"][..], &["--hidden=512,16"], &["--hidden=16"], &["--steps=0"]] {

@@ -121,6 +121,63 @@ fn grids_are_written_as_arrays() {
 }
 
 #[test]
+fn every_family_is_told_asked_and_resampled() {
+    let bench = Bench::new(&["a.npy"]);
+    let constants: [(&str, &str, &[&str]); 5] = [
+        ("siren", "30:7", &["omega_first", "omega_hidden"]),
+        ("ffnet", "1.5", &["scale", "seed", "n_frequencies"]),
+        ("mfn", "20", &["omega"]),
+        ("wire", "4:2", &["omega", "scale"]),
+        ("wire-real", "3:0.5", &["omega", "scale"]),
+    ];
+    for (model, value, names) in constants {
+        for mode in ["field", "masked"] {
+            let (name, of) = (format!("{mode}_{model}.inrfit"), format!("{mode} {model}"));
+            let row = json(&bench.compress(&[
+                "a.npy",
+                &format!("--model={model}"),
+                &format!("--constants={value}"),
+                &format!("--mode={mode}"),
+                &format!("-o={name}"),
+                "--json",
+            ]));
+            let info = json(&bench.run(&["info", &name, "--json"]));
+            let network = &info["network"];
+            let told = network["model"].as_str().unwrap();
+            assert!(told == model || told == "conditioned siren" && of == "masked siren", "{told}: {of}");
+            assert_eq!(network["hidden"], 8, "{of}");
+            assert_eq!(network["features"].as_u64() > Some(0), mode == "masked", "{of}");
+            assert_eq!((&network["n_weights"], &info["n_weights"]), (&row["n_weights"], &row["n_weights"]));
+            for (name, value) in names.iter().zip(value.split(':')) {
+                assert_eq!(network[name].as_f64(), value.parse().ok(), "{name} of {of}");
+            }
+            assert!(names.iter().all(|name| network[name].is_number()), "{network}");
+            let lines = bench.run(&["info", &name]);
+            let lines = text(&lines.stdout);
+            assert!(lines.contains(&format!("{told}: 3 hidden layers of 8 units")), "{lines}");
+
+            assert_eq!(bench.run(&["decompress", &name, "-o=d.npy", "--force"]).status.code(), Some(0));
+            let decoded = read_event(&bench.path("d.npy")).unwrap();
+            let fine = bench.run(&["decompress", &name, "-o=f.npy", "--force", "--scale=3,1,1"]);
+            assert_eq!(fine.status.code(), Some(0), "{of}: {}", text(&fine.stderr));
+            let fine = read_event(&bench.path("f.npy")).unwrap();
+            assert_eq!(fine.shape(), [3 * SHAPE[0], SHAPE[1], SHAPE[2]]);
+            let n = SHAPE[1] * SHAPE[2];
+            for i in 0..decoded.n_voxels() {
+                let got = fine.samples().get((i / n * 3 + 1) * n + i % n);
+                assert_eq!(got, decoded.samples().get(i), "{of}: voxel {i}");
+            }
+            let asked = ["query", &name, "--gradient", "--field", "--json", "3.25,7.5,2", "3.26,7.5,2"];
+            let rows = json_lines(&bench.run(&asked));
+            let values = [0, 1].map(|i| rows[i]["value"].as_f64().unwrap());
+            let slope = rows[0]["gradient"][0].as_f64().unwrap();
+            let rise = (values[1] - values[0]) / 0.01;
+            assert!((rise - slope).abs() <= 0.05 * slope.abs() + 0.05, "{of}: {rise}, not {slope}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_answered_is_named_and_nothing_written() {
     let bench = bench();
     put(&bench, "columns.npy", &[3, 2], &[0.0; 6]);

@@ -495,7 +495,6 @@ def evaluate(header, network, layers, shape):
         return said
     coding, bins, stream = read_residual(header, layers[RESIDUAL])
     field = said and [bins.position(v) if o else 0 for v, o in zip(said, occupied)]
-    require(coding < 2 or header["prior"] is not None, "values with a prior that the file does not name")
     values = decode_values(coding, stream, walk, occupied, bins, field, header["prior"])
     require(values is not None, "values that are longer or shorter than their stream")
     return values
@@ -563,6 +562,8 @@ def decode(data, priors=()):
         elif kind in (SUPPORT, FIELD, RESIDUAL, RAW):
             b = Bytes(payload)
             tile = b.varint()
+            if kind == RESIDUAL and header["prior"] is None:
+                require(payload[b.at : b.at + 1] != b"\2", "values before the prior they need")
             before = list(tiles[tile]) if tile == len(tiles) - 1 else []
             if SUPPORT in before and RESIDUAL not in before and kind in (FIELD, RESIDUAL) and kind not in before:
                 tiles[tile][kind] = b

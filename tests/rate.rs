@@ -9,7 +9,7 @@ use inrfit::event::{DType, Event, Samples};
 use inrfit::metrics::{Metrics, default_peak};
 use inrfit::prior::Priors;
 use inrfit::rate::{Goal, compress};
-use inrfit::settings::{Bits, Mode, Settings};
+use inrfit::settings::{Bits, Mode, ModelKind, Settings};
 use inrfit::synth::SynthSettings;
 
 fn codec(mode: Mode) -> InrCodec {
@@ -97,6 +97,49 @@ fn errors_are_kept() {
         let refused = compress(&codec, &event, Goal::LogMae(1e-5), &Silent).err().unwrap();
         let text = refused.to_string();
         assert!(refused.kind() == ErrorKind::Argument && text.contains("--max-log-error"), "{text}");
+    }
+}
+
+#[test]
+fn every_family_meets_sizes_and_errors() {
+    let event = synthetic(0.1);
+    for model in [ModelKind::Ffnet, ModelKind::Mfn, ModelKind::Wire, ModelKind::WireReal] {
+        for mode in [Mode::Field, Mode::Masked] {
+            let codec = codec(mode);
+            let settings = Settings { model: Some(model), ..codec.settings.clone() };
+            let codec = InrCodec { settings, ..codec };
+            let usual = codec.compress(&event, &Silent).unwrap();
+            // Most of a masked file is exact occupancy, which is not theirs to choose.
+            for times in [1.05, 1.25] {
+                let n = (times * usual.bytes.len() as f64) as u64;
+                let made = reached(&codec, &event, Goal::Bytes(n)).unwrap();
+                let contents = Contents::read(&made.bytes, &Limits::default()).unwrap();
+                assert_eq!(contents.network.unwrap().spec.model.name(), model.to_string());
+            }
+            let metrics = Metrics::compare(&event, &usual.decoded, default_peak(&event)).unwrap();
+            let made = reached(&codec, &event, Goal::LogMae(1.05 * metrics.log_mae)).unwrap();
+            let (n, usual) = (made.bytes.len(), usual.bytes.len());
+            assert!(n < 2 * usual, "{model}, {mode}: {n} bytes where {usual} will do");
+        }
+    }
+}
+
+#[test]
+fn sizes_between_two_narrow_networks_are_met() {
+    // A network of two units has more than twice the weights of one of one unit.
+    let event = synthetic(0.1);
+    for model in [ModelKind::Siren, ModelKind::Wire] {
+        let codec = codec(Mode::Masked);
+        let settings = Settings { model: Some(model), n_steps: Some(20), ..codec.settings.clone() };
+        let codec = InrCodec { settings, ..codec };
+        let bits = Some(Bits::Fixed(8));
+        let settings = Settings { hidden: Some(1), bits, ..codec.settings.clone() };
+        let most = InrCodec { settings, ..codec.clone() }.compress(&event, &Silent).unwrap().bytes.len();
+        // What is aimed at is a little less than what is allowed.
+        let allowed = |n: usize| (n as f64 / 0.975) as u64;
+        for n in (allowed(most - 12)..allowed(most + 16)).step_by(2) {
+            reached(&codec, &event, Goal::Bytes(n)).unwrap();
+        }
     }
 }
 

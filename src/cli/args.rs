@@ -4,6 +4,7 @@ use super::prior::PriorArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use inrfit::error::{Error, Result};
+use inrfit::prior::Priors;
 use inrfit::rate::Goal;
 use inrfit::residual::Bound;
 use inrfit::settings::{
@@ -86,7 +87,7 @@ pub struct FitArgs {
     #[arg(long, value_name = "NAME", value_parser = one_of::<Effort>(Effort::NAMES), hide_possible_values = true)]
     effort: Option<Effort>,
     #[command(flatten)]
-    pub prior: PriorArgs,
+    prior: PriorArgs,
     /// Use no prior
     #[arg(long, conflicts_with = "priors", help_heading = "Priors")]
     no_prior: bool,
@@ -212,6 +213,22 @@ impl FitArgs {
     pub fn goal(&self) -> Option<Goal> {
         let ratio = self.ratio.map(Goal::Ratio);
         ratio.or(self.bytes.map(Goal::Bytes)).or(self.log_mae.map(Goal::LogMae))
+    }
+
+    /// Reads the priors.
+    ///
+    /// # Errors
+    /// As [`PriorArgs::load`]; `Argument` for one that the mode has no use for.
+    pub fn priors(&self) -> Result<Priors> {
+        let (priors, settings) = (self.prior.load()?, self.settings());
+        if priors.contexts.is_some() && !(settings.mode.is_bounded() && settings.effort != Effort::Fast) {
+            return Err(Error::argument(format!(
+                "a prior of contexts has no use in mode {} with effort {}: it is for modes bounded and lossless with \
+                 effort balanced or best",
+                settings.mode, settings.effort
+            )));
+        }
+        Ok(priors)
     }
 
     /// Reads `hidden=96,bits=5,correct`: the options' names without their dashes. `default` stands for none.

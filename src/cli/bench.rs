@@ -61,7 +61,7 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     for spec in specs {
         let fit = FitArgs::from_spec(&spec)?;
         let codec =
-            InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.prior.load()? };
+            InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.priors()? };
         codecs.push((spec, fit.goal(), codec));
     }
     if let Some(path) = &args.output {

@@ -225,7 +225,7 @@ fn each(
     sink: impl FnMut(Result<Done>) -> Result<bool>,
 ) -> Result<()> {
     let (n_jobs, n_threads) = args.jobs.share(args.threads);
-    let priors = args.fit.prior.load()?;
+    let priors = args.fit.priors()?;
     let codec = InrCodec { settings: args.fit.settings(), limits: NO_LIMITS, n_threads, priors };
     let tasks = Tasks { args, place, inputs: args.inputs.iter(), open: None, written: Written::default() };
     in_order(n_jobs, tasks, |task| work(n_jobs, &codec, task), sink)

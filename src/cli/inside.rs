@@ -59,15 +59,22 @@ impl<'a> Inside<'a> {
         match self.layers.field {
             _ if self.rule == Some(Rule::Integer(0)) => "lossless",
             _ if self.rule.is_some() => "bounded",
+            _ if self.is_told_by_support() => "lossless",
             _ if tiles.iter().any(|layers| layers.support.is_some()) => "masked",
             1.. => "field",
             0 => "raw",
         }
     }
 
+    /// Whether occupancy says all there is to say: no voxel is occupied, or all that are have one value.
+    fn is_told_by_support(&self) -> bool {
+        self.layers.field == 0 && self.contents.tiles.iter().all(|layers| layers.support.is_some())
+    }
+
     /// How far any voxel may be off, in words; `None` where nothing is promised.
     pub fn bound(&self) -> Option<String> {
-        Some(match self.rule? {
+        let whole = self.is_told_by_support().then_some(Rule::Integer(0));
+        Some(match self.rule.or(whole)? {
             Rule::Integer(0) => "none, every voxel is as it was".to_owned(),
             Rule::Integer(bound) => format!("{bound} at every voxel"),
             Rule::Width(width) => format!("{} at every voxel", (width / 2.0) as f32),

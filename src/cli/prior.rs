@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::args::Threads;
-use super::files::{check_output, tell_leftovers, write_bytes};
+use super::files::{check_output, is_stdin, tell_leftovers, write_bytes};
 use super::input::{InputArgs, name_of};
 use super::output::Out;
 use super::progress::{Bar, go_on};
@@ -14,12 +14,17 @@ use inrfit::container::Limits;
 use inrfit::error::{Error, Result};
 use inrfit::event::Event;
 use inrfit::prior::{ContextPrior, Prior, Priors, hex};
-use inrfit::residual::Learning;
+use inrfit::residual::{Learning, teaches};
 use inrfit::settings::{Mode, ModelKind, Settings};
 use serde::Serialize;
+use std::fs::File;
+use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// No prior is as long.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Which priors are at hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -40,7 +45,15 @@ impl PriorArgs {
         let mut priors = Priors::default();
         for path in &self.priors {
             let named = |e: Error| e.context(path.display());
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
+            if is_stdin(path) {
+                return Err(Error::argument("--prior -: priors are read from files only"));
+            }
+            let io = |e| Error::io(path.display(), e);
+            let mut bytes = vec![];
+            File::open(path).map_err(io)?.take(MAX_BYTES).read_to_end(&mut bytes).map_err(io)?;
+            if bytes.len() as u64 == MAX_BYTES {
+                return Err(named(Error::corrupt(format!("no prior: it has {MAX_BYTES} bytes or more"))));
+            }
             let second = match Prior::from_bytes(&bytes, &Limits::default()).map_err(named)? {
                 Prior::Contexts(prior) => priors.contexts.replace(Arc::new(prior)).map(|_| "of contexts"),
                 Prior::Start(prior) => priors.start.replace(Arc::new(prior)).map(|_| "for fitting"),
@@ -99,8 +112,9 @@ struct Common {
 /// A small network (two hidden layers, whole numbers) learns how likely each bin of a value is, given the values and
 /// the occupancy around it, for bounds from lossless to 0.8 log2 units and 20 ADC counts. `inrfit compress --prior FILE`
 /// uses it where that makes the file smaller; decoding such a file needs the same prior again, and names it by its hash
-/// where it is missing. Learn from events of the detector that it is to be used for: a handful is enough to gain.
-/// The same events and options give the same bytes.
+/// where it is missing. Learn from events of the detector that it is to be used for: a handful is enough to gain. The
+/// default number of steps takes some five minutes on two cores; all events are held in memory, and 200 MB besides. The
+/// same events and options give the same bytes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit prior contexts run1/*.npy -o tpc.prior\n  \
     inrfit compress event.npy --mode lossless --prior tpc.prior\n  \
@@ -202,6 +216,9 @@ pub fn run(args: &Learn, out: &mut Out) -> Result<Exit> {
 impl Common {
     /// All events, once it is clear that the output can be written.
     fn events(&self) -> Result<Vec<Event>> {
+        if is_stdin(&self.output) {
+            return Err(Error::argument("-o -: a prior is written to a file: name one"));
+        }
         check_output(&self.output, self.force)?;
         if !self.quiet {
             let folder = self.output.parent().unwrap_or(Path::new(""));
@@ -306,7 +323,7 @@ fn learn_contexts(args: &Contexts, out: &mut Out) -> Result<Exit> {
         hash: hex(&prior.hash()),
         bytes: bytes.len(),
         weights: prior.network().n_weights(),
-        events: events.len(),
+        events: events.iter().filter(|event| teaches(event)).count(),
         bits_a_value: smooth.unwrap_or_default(),
     };
     let line = format!(

@@ -8,11 +8,12 @@ use crate::container::{Contents, FieldLayer, Header, Limits, RawTile, SupportLay
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Samples;
 use crate::field::blocks;
-use crate::prior::{Needed, Priors};
+use crate::prior::{Priors, StartPrior};
 use crate::query::{Answer, Asked, Asking, Grid, Piece, exceeds, no_field, voxel_of};
 use crate::tile::{Tile, TileGrid, place};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Points between two looks at whether to stop.
 const POINTS_AT_ONCE: usize = 1 << 16;
@@ -180,18 +181,19 @@ fn runs(tiles: &TileGrid, grid: &Grid, axis: usize, range: Range<usize>) -> Vec<
 /// A file whose tiles can be asked.
 struct Opened<'a> {
     contents: &'a Contents<'a>,
-    priors: Needed,
+    priors: &'a Priors,
+    start: Option<Arc<StartPrior>>,
     asking: Asking<'a>,
 }
 
 impl<'a> Opened<'a> {
-    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>, priors: &Priors) -> Result<Opened<'a>> {
+    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>, priors: &'a Priors) -> Result<Opened<'a>> {
         let has_field = contents.tiles.iter().any(|layers| layers.field.is_some());
         if !has_field && contents.tiles.iter().any(|layers| layers.residual.is_some()) {
             return Err(no_field());
         }
         let asking = Asking { cpu, header: &contents.header, voxels_will_do: has_field };
-        Ok(Opened { contents, priors: priors.needed(contents)?, asking })
+        Ok(Opened { contents, priors, start: priors.needed_start(contents)?, asking })
     }
 
     /// Tile `i`; with its decoded voxels, where they are not what its field says and `with_voxels` are asked for.
@@ -211,10 +213,12 @@ impl<'a> Opened<'a> {
         }
         if let (Some(record), Some(network)) = (layers.field, &contents.network) {
             let layer = FieldLayer::from_payload(record.payload, record.payload_offset, &network.spec)?;
-            piece.field = Some(net_field(&layer, network, self.priors.start())?);
+            piece.field = Some(net_field(&layer, network, self.start.as_deref().map(StartPrior::weights))?);
         }
         if layers.residual.is_some() && (with_voxels || piece.field.is_none()) {
-            piece.samples = Some(decode_tile(self.asking.cpu, contents, &self.priors, layers, tile.shape)?);
+            // A network alone can be asked without the prior of the values beside it.
+            let priors = self.priors.needed(contents)?;
+            piece.samples = Some(decode_tile(self.asking.cpu, contents, &priors, layers, tile.shape)?);
         }
         Ok(piece)
     }

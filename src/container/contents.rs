@@ -2,7 +2,7 @@
 
 use super::file::{read_varint, write_varint};
 use super::header::PriorName;
-use super::layer::tile_of;
+use super::layer::{needs_prior, tile_of};
 use super::{Header, Limits, NetworkHeader, PriorHash, Reader, Record, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tile::TileGrid;
@@ -130,6 +130,11 @@ impl<'a> Contents<'a> {
                 }
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
+                }
+                kind::RESIDUAL
+                    if contents.prior.is_none() && needs_prior(record.payload, record.payload_offset)? =>
+                {
+                    return Err(Error::corrupt_at(record.offset, "values before the prior they need"));
                 }
                 kind::SUPPORT | kind::FIELD | kind::RESIDUAL | kind::RAW => {
                     contents.add(record, &mut next_tile)?

@@ -295,6 +295,12 @@ fn coding_of(payload: &[u8], offset: u64, what: &str, others: &[u8]) -> Result<(
     }
 }
 
+/// Whether the values of a RESIDUAL's payload were coded with a prior.
+pub fn needs_prior(payload: &[u8], offset: u64) -> Result<bool> {
+    let (_, used) = tile_of(payload, offset)?;
+    Ok(payload.get(used) == Some(&MIXED_WITH_PRIOR))
+}
+
 /// The inverse of [`coding_byte`]; with a prior, contexts are mixed too.
 fn coding_from(byte: u8) -> Coding {
     if byte == QUICK { Coding::Quick } else { Coding::Mixed }

@@ -71,19 +71,10 @@ struct Lesson {
 }
 
 impl Lesson {
-    /// `None` where there is nothing to learn: no value but one, or a bound that does not suit such samples.
-    fn new(event: &Event, mirrored: bool, (logarithmic, size, _): (bool, f64, f64)) -> Option<Lesson> {
+    /// `None` where there is nothing to learn.
+    fn new(event: &Event, mirrored: bool, bound: (bool, f64, f64)) -> Option<Lesson> {
         let samples = event.samples();
-        let range = samples.occupied_range()?;
-        let bound = match (logarithmic, event.dtype().is_integer()) {
-            (true, _) => Bound::Log2(size),
-            (false, true) if size == 0.0 => Bound::Exact,
-            (false, true) => Bound::Absolute(size),
-            // Floats have no unit: thousandths of their range.
-            (false, false) => Bound::Absolute((range.1 - range.0) / 1000.0 * size.max(0.5)),
-        };
-        let rule = bound.rule(event.dtype(), range).ok()??;
-        let bins = Bins::new(rule, event.dtype(), range).filter(|bins| bins.len() > 1)?;
+        let bins = bins(event, bound)?;
         let n = event.n_voxels();
         let occupied: Vec<bool> = (0..n).map(|i| samples.get(i) != 0.0).collect();
         let walk = Walk::choose(event.shape(), &occupied);
@@ -128,6 +119,32 @@ impl Lesson {
         let i = i as usize;
         self.around.features(&std::array::from_fn(|s| i + s), j as usize, k as usize, &self.widths)
     }
+}
+
+/// The bins of an event below a bound of [`BOUNDS`]; `None` where there is nothing to learn: no value but one, too many
+/// bins, or a bound that does not suit such samples.
+fn bins(event: &Event, (logarithmic, size, _): (bool, f64, f64)) -> Option<Bins> {
+    let range = event.samples().occupied_range()?;
+    let bound = match (logarithmic, event.dtype().is_integer()) {
+        (true, _) => Bound::Log2(size),
+        (false, true) if size == 0.0 => Bound::Exact,
+        (false, true) => Bound::Absolute(size),
+        // Floats have no unit: thousandths of their range.
+        (false, false) => Bound::Absolute((range.1 - range.0) / 1000.0 * size.max(0.5)),
+    };
+    let rule = bound.rule(event.dtype(), range).ok()??;
+    Bins::new(rule, event.dtype(), range).filter(|bins| bins.len() > 1)
+}
+
+/// Whether there is anything to learn from `event`.
+pub fn teaches(event: &Event) -> bool {
+    BOUNDS.iter().any(|bound| bins(event, *bound).is_some())
+}
+
+/// An event, and which of [`BOUNDS`] there is something to learn about.
+struct Teacher<'a> {
+    event: &'a Event,
+    suits: [bool; BOUNDS.len()],
 }
 
 fn for_each(walk: &Walk, mut f: impl FnMut(usize, usize, usize)) {
@@ -340,6 +357,18 @@ pub fn learn(
     learning: &Learning,
     told: &mut (dyn FnMut(u64, f64) -> Result<()> + Send),
 ) -> Result<ContextNetwork> {
+    let suits = |event| BOUNDS.map(|bound| bins(event, bound).is_some());
+    let teachers: Vec<Teacher<'_>> = events
+        .iter()
+        .map(|event| Teacher { event, suits: suits(event) })
+        .filter(|teacher| teacher.suits.contains(&true))
+        .collect();
+    if teachers.is_empty() {
+        return Err(Error::argument(
+            "nothing to learn from: events are needed whose occupied voxels have more than one value, and few enough of \
+             them for bins",
+        ));
+    }
     let layout = Layout::new(learning.units);
     // Refuses bad sizes before anything is done.
     let mut parameters = start(&layout, learning.seed);
@@ -351,7 +380,7 @@ pub fn learn(
     let (mut step, mut hand) = (0, vec![]);
     while step < learning.n_steps {
         if step % STEPS_A_HAND == 0 {
-            hand = deal(events, &mut draws)?;
+            hand = deal(&teachers, &mut draws);
         }
         let voxels: Vec<_> = (0..BATCH)
             .map(|_| {
@@ -413,28 +442,25 @@ fn below(draws: &mut Stream, n: usize) -> usize {
 }
 
 /// Lessons to learn from for a while.
-fn deal(events: &[Event], draws: &mut Stream) -> Result<Vec<Lesson>> {
+fn deal(teachers: &[Teacher<'_>], draws: &mut Stream) -> Vec<Lesson> {
     let choices: Vec<_> = (0..HAND)
         .map(|_| {
-            let event = below(draws, events.len().max(1));
+            let teacher = &teachers[below(draws, teachers.len())];
             let (mirrored, mut which) = (draws.unit() < 0.5, draws.unit());
-            let bound = BOUNDS.iter().find(|(.., share)| {
+            let drawn = BOUNDS.iter().position(|(.., share)| {
                 which -= share;
                 which < 0.0
             });
-            (event, mirrored, *bound.unwrap_or(&BOUNDS[0]))
+            // Of a bound that does not suit the event, the next one that does.
+            let from = drawn.unwrap_or(0);
+            let suiting = (from..from + BOUNDS.len()).map(|b| b % BOUNDS.len()).find(|b| teacher.suits[*b]);
+            (teacher.event, mirrored, BOUNDS[suiting.unwrap_or(from)])
         })
         .collect();
-    let lessons: Vec<Lesson> = choices
+    choices
         .into_par_iter()
-        .filter_map(|(event, mirrored, bound)| Lesson::new(events.get(event)?, mirrored, bound))
-        .collect();
-    match lessons.is_empty() {
-        true => Err(Error::argument(
-            "nothing to learn from: events with occupied voxels of more than one value are needed",
-        )),
-        false => Ok(lessons),
-    }
+        .filter_map(|(event, mirrored, bound)| Lesson::new(event, mirrored, bound))
+        .collect()
 }
 
 /// The learning rate: up and down again, each along half a cosine.
@@ -569,6 +595,19 @@ mod tests {
             pool.install(|| learn(&events, &learning, &mut |_, _| Ok(())).unwrap())
         };
         assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn events_that_teach_nothing_do_no_harm() {
+        let empty = Event::new([2, 2, 2], Samples::U16(vec![0; 8])).unwrap();
+        let wide = Samples::I32((0..8).map(|i| i * 100_000_000 - 300_000_000).collect());
+        let wide = Event::new([2, 2, 2], wide).unwrap();
+        let mut events = vec![empty; 60];
+        events.extend([wide, event(1)]);
+        assert_eq!(events.iter().filter(|e| teaches(e)).count(), 1);
+        let learning = Learning { n_steps: 2 * STEPS_A_HAND, units: [16, 16], seed: 1 };
+        let from = |events: &[Event]| learn(events, &learning, &mut |_, _| Ok(())).unwrap();
+        assert_eq!(from(&events), from(&events[61..]));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod network;
 mod quick;
 
 pub use bins::{Bins, Bound, MAX_BINS, Rule};
-pub use learn::{Learning, learn};
+pub use learn::{Learning, learn, teaches};
 pub use network::ContextNetwork;
 
 use crate::error::{Error, Result};
