@@ -102,11 +102,33 @@ pub fn fit_refreshed(
     heard: &mut dyn FnMut(FitProgress) -> bool,
     refresh: &mut dyn FnMut(&Weights) -> Result<Option<DrawTable>>,
 ) -> Result<Fitted> {
+    fit_from(backend, set, table, settings, None, score, heard, refresh)
+}
+
+/// [`fit_refreshed`] from the weights `start`, where some are given, instead of random ones. Bits are then those of the
+/// differences from them.
+///
+/// # Errors
+/// As [`fit_refreshed`]; `Argument` where they are those of another network.
+pub fn fit_from(
+    backend: &dyn Backend,
+    set: TrainingSet<'_>,
+    table: Option<&DrawTable>,
+    settings: &FitSettings,
+    start: Option<&Weights>,
+    score: &mut dyn FnMut(&Weights) -> Result<f64>,
+    heard: &mut dyn FnMut(FitProgress) -> bool,
+    refresh: &mut dyn FnMut(&Weights) -> Result<Option<DrawTable>>,
+) -> Result<Fitted> {
     let n_steps = settings.n_steps;
     if n_steps == 0 {
         return Err(Error::argument("a fit needs at least one step"));
     }
-    let initial = Weights::initial_scaled(settings.spec, settings.seed, settings.input_scale)?;
+    let initial = match start {
+        Some(start) if *start.spec() == settings.spec => start.clone(),
+        Some(_) => return Err(Error::argument("a fit that starts from the weights of another network")),
+        None => Weights::initial_scaled(settings.spec, settings.seed, settings.input_scale)?,
+    };
     let mut trainer = backend.trainer(&initial, set, settings.precision)?;
     let schedule = Schedule { initial: settings.learning_rate, last: settings.last_rate, n_steps };
     let rounded_from = match settings.bits {
@@ -124,7 +146,16 @@ pub fn fit_refreshed(
         if let (Some(bits), None, true) = (&settings.bits, &steps, step >= rounded_from) {
             let curvature = trainer.curvature()?;
             let sensitivity = Sensitivity { curvature: &curvature, batch: sites_a_step, loss };
-            steps = Some(quant::allocate(&trainer.weights()?, &sensitivity, bits)?);
+            let weights = trainer.weights()?;
+            // Where the start is known, only how far weights have come from it is paid for.
+            let paid = match start {
+                Some(start) => {
+                    let far = weights.values().iter().zip(start.values()).map(|(w, s)| w - s);
+                    Weights::new(settings.spec, far.collect())?
+                }
+                None => weights,
+            };
+            steps = Some(quant::allocate(&paid, &sensitivity, bits)?);
         }
         let n_left = if step < rounded_from { rounded_from - step } else { n_steps - step };
         let n = match step < rounded_from {

@@ -121,6 +121,17 @@ pub fn quantise(weights: &Weights, steps: &[f32]) -> Vec<i32> {
     out
 }
 
+/// `integers` less what the weights `start` are at the same steps: what is stored of a network whose start the decoder
+/// has. Modulo 2^32, so that [`add_start`] gives them back whatever they are.
+pub fn less_start(integers: &[i32], start: &Weights, steps: &[f32]) -> Vec<i32> {
+    integers.iter().zip(quantise(start, steps)).map(|(i, s)| i.wrapping_sub(s)).collect()
+}
+
+/// The inverse of [`less_start`].
+pub fn add_start(differences: &[i32], start: &Weights, steps: &[f32]) -> Vec<i32> {
+    differences.iter().zip(quantise(start, steps)).map(|(d, s)| d.wrapping_add(s)).collect()
+}
+
 /// Weights from integers: `integer * step`, one rounding.
 ///
 /// # Errors

@@ -109,6 +109,12 @@ impl Model {
 pub fn compress(codec: &InrCodec, event: &Event, goal: Goal, observer: &dyn Observer) -> Result<Compressed> {
     let settings = &codec.settings;
     check(settings, goal)?;
+    if codec.priors.start.is_some() && settings.prior {
+        return Err(Error::argument(
+            "a ratio, size or error to reach takes a width of its own, and a prior for fitting has one: leave one of \
+             them away",
+        ));
+    }
     let model = Model::of(settings.mode);
     let mut search = Search { codec, event, observer, model, seconds: Seconds::default() };
     let made = match goal {

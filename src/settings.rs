@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::{DType, Event};
 use crate::fit::FitSettings;
 use crate::lane::{Scalar, Simd};
-use crate::net::NetSpec;
+use crate::net::{Model, NetSpec};
 use crate::pattern::{Pattern, Support, run_axis};
 use crate::quant::{BitRates, MatrixBits};
 use crate::residual::Bound;
@@ -115,6 +115,19 @@ named! {
         /// What that code calls WIRE, in the same way: real wavelets ([`ModelKind::WireReal`]), not the complex ones of
         /// the WIRE paper.
         PaperWire = "paper-wire",
+    }
+}
+
+impl ModelKind {
+    /// The family of a network.
+    pub fn of(model: &Model) -> ModelKind {
+        match model {
+            Model::Siren { .. } | Model::Conditioned { .. } => ModelKind::Siren,
+            Model::Fourier { .. } => ModelKind::Ffnet,
+            Model::Filters { .. } => ModelKind::Mfn,
+            Model::Gabor { .. } => ModelKind::Wire,
+            Model::RealGabor { .. } => ModelKind::WireReal,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("pattern", list("lane")),
         ("support", list("entropy")),
         ("residual", list("support event lane sampling entropy")),
-        ("prior", list("container residual event")),
+        ("prior", list("container residual net event")),
         ("field", list("backend net domain pattern lane event tile sampling")),
         ("container", list("net domain pattern support residual quant event tile entropy")),
         ("settings", list("fit backend net domain pattern support residual quant event tile lane sampling")),

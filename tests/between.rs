@@ -23,7 +23,7 @@ fn parts(bytes: &[u8]) -> (NetField, Option<Vec<bool>>, [usize; 3]) {
     let support =
         layers.support.map(|r| SupportLayer::from_payload(r.payload, r.payload_offset, shape).unwrap());
     let field = NetField {
-        weights: field.weights(&network.spec).unwrap(),
+        weights: field.weights(&network.spec, None).unwrap(),
         threshold: field.threshold,
         transform: network.transform,
         coords: network.coords,

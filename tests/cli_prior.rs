@@ -136,6 +136,73 @@ fn what_cannot_be_is_named_and_nothing_written() {
     assert_eq!(bench_run.files(), ["e.npy"]);
 }
 
+#[test]
+fn a_start_is_learned_used_and_missed() {
+    let bench = bench();
+    let lessons = ["--steps=60", "--passes=2", "--hidden=6", "--seed=3"];
+    let learn = |options: &[&str]| bench.run(&[&["prior", "fit", "t7.npy"][..], &lessons, options].concat());
+    let row = json(&learn(&["-o", "fit.prior", "--json"]));
+    assert_eq!((row["events"].as_u64(), row["hidden"].as_u64()), (Some(1), Some(6)));
+    assert!(learn(&["-o", "again.prior", "--threads=1", "--quiet"]).status.success());
+    assert_eq!(fs::read(bench.path("fit.prior")).unwrap(), fs::read(bench.path("again.prior")).unwrap());
+    let hash = row["hash"].as_str().unwrap();
+    let told = json(&bench.run(&["info", "fit.prior", "--json"]));
+    assert_eq!((told["prior"].as_str(), told["hash"].as_str()), (Some("fit"), Some(hash)));
+    assert!(text(&bench.run(&["info", "fit.prior"]).stdout).contains("prior for fitting"));
+
+    // One of each kind may be given; the seed is that of the prior.
+    let both = ["--prior=fit.prior", "--prior=own.prior"];
+    let compress = |options: &[&str]| {
+        bench.run(&[&["compress", "t8.npy", "-o", "c.inrfit", "--steps=60", "--force"][..], options].concat())
+    };
+    assert!(compress(&both).status.success());
+    let info = json(&bench.run(&["info", "c.inrfit", "--json"]));
+    assert_eq!(info["start"].as_str(), Some(&hash[..16]));
+    assert_eq!(info["network"]["hidden"].as_u64(), Some(6));
+    assert!(
+        text(&bench.run(&["info", "c.inrfit"]).stdout)
+            .contains(&format!("for fitting, hash {}", &hash[..16]))
+    );
+    let eval = bench.run(&["eval", "t8.npy", "c.inrfit", "--prior=fit.prior"]);
+    assert!(eval.status.success(), "{}", text(&eval.stderr));
+    let query = bench.run(&["query", "c.inrfit", "3.5,4.5,2", "--prior=fit.prior"]);
+    assert!(query.status.success(), "{}", text(&query.stderr));
+
+    let files = bench.files();
+    for missed in [
+        bench.run(&["decompress", "c.inrfit", "-o", "d.npy"]),
+        bench.run(&["decompress", "c.inrfit", "-o", "d.npy", "--prior=own.prior"]),
+        bench.run(&["query", "c.inrfit", "3.5,4.5,2"]),
+    ] {
+        assert_fails(&missed, 5, "c.inrfit", &hash[..16]);
+    }
+    let refused = |options: &[&str]| {
+        bench.run(&[&["compress", "t7.npy", "-o", "d.inrfit", "--prior=fit.prior"][..], options].concat())
+    };
+    assert_fails(&refused(&["--hidden=7"]), 2, "t7.npy", "another network");
+    assert_fails(&refused(&["--mode=field"]), 2, "t7.npy", "another network");
+    assert_fails(&refused(&["--ratio=100"]), 2, "t7.npy", "a width of its own");
+    assert_fails(&refused(&["--prior=again.prior"]), 2, "again.prior", "a second prior for fitting");
+    fs::write(bench.path("cut.prior"), &fs::read(bench.path("fit.prior")).unwrap()[..200]).unwrap();
+    assert_fails(
+        &bench.run(&["compress", "t7.npy", "--prior=cut.prior", "-o", "d.inrfit"]),
+        4,
+        "cut.prior",
+        "ends",
+    );
+    assert_fails(&learn(&["-o", "fit.prior"]), 2, "fit.prior", "exists");
+    assert_eq!(learn(&["-o", "d.prior", "--mode=lossless"]).status.code(), Some(2));
+    assert_eq!(
+        bench.files(),
+        [files, vec!["cut.prior".to_owned()]]
+            .concat()
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    );
+}
+
 fn empty() -> inrfit::event::Event {
     let samples = inrfit::event::Samples::U16(vec![0; 60]);
     inrfit::event::Event::new([3, 4, 5], samples).unwrap()

@@ -7,7 +7,7 @@ mod common;
 
 use common::{codec, event, noisy};
 use inrfit::backend::cpu::Cpu;
-use inrfit::codec::Silent;
+use inrfit::codec::{Lessons, Silent};
 use inrfit::event::{DType, Event, Samples};
 use inrfit::lane::Level;
 use inrfit::residual::Bound;
@@ -203,14 +203,28 @@ fn a_decoder_written_from_the_document_agrees() {
         std::fs::write(&file, &made.bytes).unwrap();
         files.push((format!("masked {}", dtype.name()), file, made.decoded.samples().to_le_bytes()));
     }
+    // Weights told from those of a prior.
+    let event = noisy([16, 18, 9], DType::U16, 7);
+    let settings =
+        Settings { mode: Mode::Masked, hidden: Some(2), bits: Some(Bits::Fixed(3)), ..Settings::default() };
+    let mut with_prior = codec(settings);
+    let lessons = Lessons { n_steps: 30, n_passes: 2 };
+    let start = with_prior.learn_start(std::slice::from_ref(&event), &lessons, &Silent).unwrap();
+    let start_file = folder.path().join("fit.prior");
+    std::fs::write(&start_file, start.to_bytes().unwrap()).unwrap();
+    with_prior.priors.start = Some(std::sync::Arc::new(start));
+    let made = with_prior.compress(&event, &Silent).unwrap();
+    let file = folder.path().join("told.inrfit");
+    std::fs::write(&file, &made.bytes).unwrap();
+    files.push(("masked from a prior".to_owned(), file, made.decoded.samples().to_le_bytes()));
     // Two at a time: each takes seconds.
     for pair in files.chunks(2) {
         std::thread::scope(|scope| {
             for (name, file, samples) in pair {
-                let script = &script;
+                let (script, start_file) = (&script, &start_file);
                 scope.spawn(move || {
                     let prior = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/prior/contexts.prior");
-                    let files = [script.as_path(), file, &prior];
+                    let files = [script.as_path(), file, &prior, start_file];
                     let run = Command::new("python3").arg("-B").args(files).output().unwrap();
                     assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
                     assert!(run.stdout == *samples, "{name}: other samples");

@@ -4,6 +4,7 @@ little-endian). PRIOR: files of priors, of which one may be needed.
 Python's standard library only, and no zstd: files without zstd packing. Written for clarity, not for speed.
 """
 import hashlib
+import math
 import struct
 import sys
 import zlib
@@ -17,7 +18,7 @@ from format_decoder_support import decode_support
 MAGIC = b"\x89INRF\r\n\x1a"
 CRITICAL = 0x80
 HEADER, NETWORK, INDEX, FIELD, SUPPORT, RESIDUAL, RAW, END = 0x81, 0x82, 0x08, 0x83, 0x84, 0x85, 0x86, 0xFF
-PRIOR, CONTEXT_NETWORK = 0x88, 0x89
+PRIOR, CONTEXT_NETWORK, STARTING_WEIGHTS = 0x88, 0x89, 0x8A
 DTYPES = [("B", 0, 2**8 - 1), ("H", 0, 2**16 - 1), ("h", -(2**15), 2**15 - 1), ("i", -(2**31), 2**31 - 1), ("f", 0, 2**32 - 1)]
 
 
@@ -348,7 +349,12 @@ def read_body(b):
     return packing, Bytes(b.rest())
 
 
-def read_field(b, network):
+def nearest(quotient):
+    """The nearest whole number that 32 bits hold."""
+    return max(-2**31, min(2**31 - 1, round(quotient) if abs(quotient) < 2.0**40 else int(math.copysign(2**40, quotient))))
+
+
+def read_field(b, network, start):
     packing, b = read_body(b)
     threshold = float("-inf") if packing == 2 else b.f32s(1)[0]
     require(threshold == threshold, "a threshold that is not a number")
@@ -365,8 +371,15 @@ def read_field(b, network):
             steps = b.f32s(len(shapes))
         require(all(s > 0 and s - s == 0 for s in steps), "a step that is not positive")
         stream = RangeDecoder(b.rest())
-        tensors = [[mul(f32(float(i)), step) for i in decode_matrix(stream, rows, cols)]
-                   for (rows, cols), step in zip(shapes, steps)]
+        tensors, at = [], 0
+        for (rows, cols), step in zip(shapes, steps):
+            integers = decode_matrix(stream, rows, cols)
+            if start is not None:
+                began = [nearest(f32(w / step)) for w in start[at:at + rows * cols]]
+                integers = [(i + s + 2**31) % 2**32 - 2**31 for i, s in zip(integers, began)]
+            at += rows * cols
+            tensors.append([mul(f32(float(i)), step) for i in integers])
+        require(start is None or at == len(start), "a prior of another network")
         require(not stream.overrun(), "the weights' stream ends early")
     tensors = iter(tensors)
     return threshold, [layer["given"] if layer["form"] == "fixed" else real_rows(layer, next(tensors), next(tensors))
@@ -492,7 +505,7 @@ def evaluate_field(header, network, b, shape, occupied):
     require(network is not None, "a field before its network")
     pattern = network["pattern"]
     require(pattern is None or occupied is not None, "features of a support that is not there")
-    threshold, tensors = read_field(b, network)
+    threshold, tensors = read_field(b, network, header["start"])
     axes = [axis(network["lo"][a], network["hi"][a], shape[a]) for a in range(3)]
     for n in range(shape[0] * shape[1] * shape[2]):
         voxel = [n // shape[2] // shape[1], n // shape[2] % shape[1], n % shape[2]]
@@ -509,13 +522,19 @@ def evaluate_field(header, network, b, shape, occupied):
 
 
 def read_prior(payload, files):
-    """The prior that a PRIOR record names, among the contents of `files`."""
-    require(payload[:1] == b"\0" and len(payload) == 9, "an unknown kind of prior")
+    """The prior that a PRIOR record names, among the contents of `files`: of contexts, or (network, weights)."""
+    require(payload[:1] in (b"\0", b"\1") and len(payload) == 9, "an unknown kind of prior")
     for data in files:
         if hashlib.sha256(data).digest()[:8] == payload[1:]:
-            kind, network = next(read_records(data))
-            require(kind == CONTEXT_NETWORK, "no prior of contexts")
-            return Prior(network)
+            records = list(read_records(data))
+            kind, first = records[0]
+            if payload[0] == 0:
+                require(kind == CONTEXT_NETWORK, "no prior of contexts")
+                return Prior(first)
+            require(kind == NETWORK and records[1][0] == STARTING_WEIGHTS, "no prior for fitting")
+            b = Bytes(records[1][1])
+            require(b.u8() == 0, "an unknown way to write starting weights")
+            return read_network(first), b.f32s((len(records[1][1]) - 1) // 4)
     raise Refused("a prior that is not here")
 
 
@@ -526,15 +545,20 @@ def decode(data, priors=()):
     for kind, payload in read_records(data):
         require((kind == HEADER) == (header is None), "the header is not the first record")
         if kind == HEADER:
-            header = {**read_header(payload), "prior": None}
+            header = {**read_header(payload), "prior": None, "start": None}
             shape, counts = header["shape"], header["counts"]
             cuts = [[i * n // c for i in range(c + 1)] for n, c in zip(shape, counts)]
         elif kind == NETWORK:
             require(network is None, "a second network")
             network = read_network(payload)
         elif kind == PRIOR:
-            require(header["prior"] is None, "a second prior")
-            header["prior"] = read_prior(payload, priors)
+            name = "start" if payload[:1] == b"\1" else "prior"
+            require(header[name] is None, "a second prior of one kind")
+            header[name] = read_prior(payload, priors)
+            if name == "start":
+                require(network is not None and not tiles, "a prior for fitting before its network, or after a tile")
+                began, header[name] = header[name]
+                require(began["layers"] == network["layers"], "a prior of another network")
         elif kind in (SUPPORT, FIELD, RESIDUAL, RAW):
             b = Bytes(payload)
             tile = b.varint()

@@ -3,13 +3,13 @@
 mod common;
 
 use common::{codec, noisy};
-use inrfit::codec::{InrCodec, Silent};
+use inrfit::codec::{InrCodec, Lessons, Silent};
 use inrfit::container::{Contents, Limits, Reader, Writer, kind};
 use inrfit::error::ErrorKind;
 use inrfit::event::{DType, Event};
-use inrfit::prior::{ContextPrior, Priors, hex};
+use inrfit::prior::{ContextPrior, Prior, Priors, StartPrior, hex};
 use inrfit::residual::{Bound, Learning};
-use inrfit::settings::{Effort, Mode, Settings};
+use inrfit::settings::{Bits, Effort, Mode, ModelKind, Settings};
 use inrfit::synth::SynthSettings;
 use inrfit::tile::Tile;
 use std::sync::{Arc, OnceLock};
@@ -33,7 +33,7 @@ fn lossless() -> Settings {
 }
 
 fn with(prior: &Arc<ContextPrior>, settings: Settings) -> InrCodec {
-    InrCodec { priors: Priors { contexts: Some(prior.clone()) }, ..codec(settings) }
+    InrCodec { priors: Priors { contexts: Some(prior.clone()), ..Priors::default() }, ..codec(settings) }
 }
 
 #[test]
@@ -164,4 +164,151 @@ fn learning_ends_when_told_to() {
     let learning = Learning { n_steps: 1_000_000, units: [16, 16], seed: 4 };
     let learned = ContextPrior::learn(&[tracks(1)], &learning, &mut |_, _| Err(stop()));
     assert_eq!(learned.unwrap_err().kind(), ErrorKind::Interrupted);
+}
+
+/// A mode for which fits start from a prior.
+fn fitted(mode: Mode) -> Settings {
+    Settings {
+        mode,
+        batch: Some(1024),
+        hidden: Some(if mode == Mode::Masked { 8 } else { 16 }),
+        ..Settings::default()
+    }
+}
+
+fn learned(mode: Mode, n_threads: usize) -> StartPrior {
+    let lessons = Lessons { n_steps: 100, n_passes: if mode == Mode::Masked { 8 } else { 2 } };
+    let codec = InrCodec { n_threads, ..codec(fitted(mode)) };
+    codec.learn_start(&[tracks(1), tracks(2)], &lessons, &Silent).unwrap()
+}
+
+/// A prior for fitting, learned in seconds.
+fn small_start() -> Arc<StartPrior> {
+    static PRIOR: OnceLock<Arc<StartPrior>> = OnceLock::new();
+    PRIOR.get_or_init(|| Arc::new(learned(Mode::Masked, 2))).clone()
+}
+
+fn from(start: &Arc<StartPrior>, settings: Settings) -> InrCodec {
+    InrCodec { priors: Priors { start: Some(start.clone()), ..Priors::default() }, ..codec(settings) }
+}
+
+#[test]
+fn a_start_is_learned_alike_by_any_number_of_threads() {
+    let limits = Limits::default();
+    for mode in [Mode::Masked, Mode::Field] {
+        let bytes = learned(mode, 1).to_bytes().unwrap();
+        let again = learned(mode, 3);
+        assert_eq!(again.to_bytes().unwrap(), bytes, "{mode}");
+        assert_eq!(StartPrior::from_bytes(&bytes, &limits).unwrap(), again, "{mode}");
+        assert_eq!(Prior::from_bytes(&bytes, &limits).unwrap(), Prior::Start(again), "{mode}");
+    }
+}
+
+#[test]
+fn fits_that_start_from_past_events_are_closer_in_fewer_steps() {
+    let event = tracks(77);
+    let error = |decoded: &Event| {
+        let log = |e: &Event, i: usize| (1.0 + e.samples().get(i)).log2();
+        (0..event.n_voxels()).map(|i| (log(decoded, i) - log(&event, i)).abs()).sum::<f64>()
+    };
+    let settings = |n_steps| Settings { n_steps: Some(n_steps), ..fitted(Mode::Masked) };
+    let random = codec(settings(300)).compress(&event, &Silent).unwrap();
+    let started = from(&small_start(), settings(100)).compress(&event, &Silent).unwrap();
+    assert!(
+        error(&started.decoded) < error(&random.decoded),
+        "{} {}",
+        error(&started.decoded),
+        error(&random.decoded)
+    );
+    assert!(started.bytes.len() < random.bytes.len() + 60, "{} {}", started.bytes.len(), random.bytes.len());
+}
+
+#[test]
+fn a_file_names_the_start_that_its_weights_are_told_from() {
+    let (event, start) = (tracks(5), small_start());
+    let other = Arc::new(learned_from(&tracks(9)));
+    let short = |settings: Settings| Settings { n_steps: Some(40), ..settings };
+    for settings in [
+        fitted(Mode::Masked),
+        Settings { tile: Some([48, 60, 12]), ..fitted(Mode::Masked) },
+        Settings { keep_field: true, ..fitted(Mode::Lossless) },
+    ] {
+        let settings = Settings { hidden: Some(8), ..short(settings) };
+        let codec_with = from(&start, settings.clone());
+        let made = codec_with.compress(&event, &Silent).unwrap();
+        let again = InrCodec { n_threads: 1, ..codec_with.clone() }.compress(&event, &Silent).unwrap();
+        assert_eq!(made.bytes, again.bytes);
+        let contents = Contents::read(&made.bytes, &Limits::default()).unwrap();
+        assert_eq!(contents.start, Some(start.short_hash()));
+        assert_eq!(codec_with.decompress(&made.bytes, &Silent).unwrap(), made.decoded);
+        let part = Tile { start: [10, 20, 3], shape: [5, 50, 2] };
+        let region = codec_with.decompress_region(&made.bytes, &part, &Silent).unwrap();
+        let at = |i: usize| ((10 + i / 100) * 120 + 20 + i / 2 % 50) * 12 + 3 + i % 2;
+        assert!((0..500).all(|i| region.samples().get(i) == made.decoded.samples().get(at(i))));
+        for codec in [codec(settings.clone()), from(&other, settings)] {
+            let error = codec.decompress(&made.bytes, &Silent).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            let text = error.to_string();
+            assert!(text.contains("for fitting") && text.contains("--prior"), "{text}");
+            assert!(text.contains(&hex(&start.short_hash())), "{text}");
+        }
+    }
+    // Weights in full need no prior, and no prior can be asked for.
+    for settings in [
+        Settings { bits: Some(Bits::Float), ..short(fitted(Mode::Masked)) },
+        Settings { prior: false, ..short(fitted(Mode::Masked)) },
+    ] {
+        let made = from(&start, settings.clone()).compress(&event, &Silent).unwrap();
+        assert_eq!(codec(settings).decompress(&made.bytes, &Silent).unwrap(), made.decoded);
+    }
+}
+
+fn learned_from(event: &Event) -> StartPrior {
+    let lessons = Lessons { n_steps: 20, n_passes: 1 };
+    codec(fitted(Mode::Masked)).learn_start(std::slice::from_ref(event), &lessons, &Silent).unwrap()
+}
+
+#[test]
+fn a_start_of_another_network_is_refused() {
+    let (event, start) = (tracks(5), small_start());
+    for (settings, named) in [
+        (Settings { hidden: Some(9), ..fitted(Mode::Masked) }, "9 units"),
+        (Settings { n_layers: Some(2), ..fitted(Mode::Masked) }, "2 hidden layers"),
+        (Settings { model: Some(ModelKind::Mfn), ..fitted(Mode::Masked) }, "mfn"),
+        (Settings { hidden: Some(8), ..fitted(Mode::Field) }, "0 features"),
+    ] {
+        let error = from(&start, settings).compress(&event, &Silent).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+        let text = error.to_string();
+        assert!(text.contains("another network") && text.contains(named), "{text}");
+    }
+}
+
+#[test]
+fn damage_to_a_start_is_an_error() {
+    let limits = Limits::default();
+    let bytes = small_start().to_bytes().unwrap();
+    for n in 0..bytes.len() {
+        let error = Prior::from_bytes(&bytes[..n], &limits).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated, "{n} bytes: {error}");
+    }
+    for i in (0..bytes.len() * 8).step_by(7) {
+        let mut bad = bytes.clone();
+        bad[i / 8] ^= 1 << (i % 8);
+        assert!(Prior::from_bytes(&bad, &limits).is_err(), "bit {i}");
+    }
+    let narrow = Limits { max_weights: 10, ..limits };
+    assert_eq!(Prior::from_bytes(&bytes, &narrow).unwrap_err().kind(), ErrorKind::Limit);
+    // Neither kind is the other, nor an event.
+    assert_eq!(ContextPrior::from_bytes(&bytes).unwrap_err().kind(), ErrorKind::Unsupported);
+    let contexts = small_prior().to_bytes();
+    assert_eq!(StartPrior::from_bytes(&contexts, &limits).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(codec(lossless()).decompress(&bytes, &Silent).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn nothing_can_be_learned_from_nothing() {
+    let empty = Event::new([3, 4, 5], inrfit::event::Samples::U16(vec![0; 60])).unwrap();
+    let learned = codec(fitted(Mode::Masked)).learn_start(&[empty], &Lessons::default(), &Silent);
+    assert_eq!(learned.unwrap_err().kind(), ErrorKind::Argument);
 }

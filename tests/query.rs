@@ -185,7 +185,7 @@ impl Reference {
             SupportLayer::from_payload(record.payload, record.payload_offset, shape).unwrap().occupied
         });
         Reference {
-            weights: layer.weights(&network.spec).unwrap(),
+            weights: layer.weights(&network.spec, None).unwrap(),
             transform: network.transform,
             shape,
             threshold: f64::from(layer.threshold),

@@ -8,11 +8,12 @@ use super::report::json;
 use super::{Exit, keep_failure};
 use clap::Args;
 use inrfit::codec::Layers;
+use inrfit::container::Limits;
 use inrfit::container::Record;
 use inrfit::domain::Transform;
 use inrfit::error::Result;
 use inrfit::net::NetSpec;
-use inrfit::prior::{ContextPrior, hex, is_prior};
+use inrfit::prior::{Prior, hex, is_prior};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ struct Description {
     transform: Option<Value>,
     /// First bytes of the hash of the prior that it needs.
     prior: Option<String>,
+    /// First bytes of the hash of the prior that its fields are told from.
+    start: Option<String>,
     n_weights: u64,
     layers: Layers,
     records: Vec<Entry>,
@@ -68,7 +71,12 @@ struct PriorDescription {
     prior: &'static str,
     hash: String,
     bytes: usize,
-    hidden: [usize; 2],
+    /// Of a prior of contexts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden: Option<[usize; 2]>,
+    /// Of a prior for fitting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<Network>,
     n_weights: usize,
 }
 
@@ -149,16 +157,7 @@ pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
                 n_told += 1;
                 match describe_prior(input.display().to_string(), &bytes) {
                     Ok(prior) if args.talk.json => out.line(&json(&prior)?)?,
-                    Ok(prior) if args.talk.is_human() => out.line(&format!(
-                        "{}: prior of {}, {} bytes, hidden layers of {} and {} units, {} weights\nhash {}",
-                        prior.input,
-                        prior.prior,
-                        prior.bytes,
-                        prior.hidden[0],
-                        prior.hidden[1],
-                        prior.n_weights,
-                        prior.hash
-                    ))?,
+                    Ok(prior) if args.talk.is_human() => out.line(&prior.text())?,
                     Ok(_) => {}
                     Err(error) => {
                         keep_failure(&error, &mut failures);
@@ -186,15 +185,43 @@ fn describe(name: String, bytes: &[u8]) -> Result<Description> {
 }
 
 fn describe_prior(input: String, bytes: &[u8]) -> Result<PriorDescription> {
-    let prior = ContextPrior::from_bytes(bytes).map_err(|e| e.context(&input))?;
-    Ok(PriorDescription {
-        input,
-        prior: "contexts",
-        hash: hex(&prior.hash()),
-        bytes: bytes.len(),
-        hidden: prior.network().units(),
-        n_weights: prior.network().n_weights(),
+    let bytes_in_all = bytes.len();
+    Ok(match Prior::from_bytes(bytes, &Limits::default()).map_err(|e| e.context(&input))? {
+        Prior::Contexts(prior) => PriorDescription {
+            input,
+            prior: "contexts",
+            hash: hex(&prior.hash()),
+            bytes: bytes_in_all,
+            hidden: Some(prior.network().units()),
+            network: None,
+            n_weights: prior.network().n_weights(),
+        },
+        Prior::Start(prior) => PriorDescription {
+            input,
+            prior: "fit",
+            hash: hex(&prior.hash()),
+            bytes: bytes_in_all,
+            hidden: None,
+            network: Some(Network::new(&prior.network().spec)),
+            n_weights: prior.weights().values().len(),
+        },
     })
+}
+
+impl PriorDescription {
+    fn text(&self) -> String {
+        let PriorDescription { input, bytes, n_weights, hash, .. } = self;
+        let what = match (&self.network, self.hidden) {
+            (Some(network), _) => format!("prior for fitting, {bytes} bytes, {}", network.in_words()),
+            (None, hidden) => {
+                let [a, b] = hidden.unwrap_or_default();
+                format!(
+                    "prior of contexts, {bytes} bytes, hidden layers of {a} and {b} units, {n_weights} weights"
+                )
+            }
+        };
+        format!("{input}: {what}\nhash {hash}")
+    }
 }
 
 impl Description {
@@ -231,6 +258,7 @@ impl Description {
                 Transform::Ln { offset, scale, cut } => Value::Ln { offset, scale, cut },
             }),
             prior: inside.contents.prior.map(|hash| hex(&hash)),
+            start: inside.contents.start.map(|hash| hex(&hash)),
             n_weights: inside.n_weights,
             layers: inside.layers,
             records: inside.contents.records.iter().map(Entry::new).collect(),
@@ -264,17 +292,7 @@ impl Description {
             lines.push(format!("error bound  {bound}"));
         }
         if let Some(n) = &self.network {
-            let sees = match n.features {
-                0 => String::new(),
-                k => format!(", {k} features of the support"),
-            };
-            // Written as they are stored, in single precision.
-            let constant = |(name, x): (&&str, &f64)| format!(", {} {}", name.replace('_', " "), *x as f32);
-            let constants: String = n.constants.iter().map(constant).collect();
-            lines.push(format!(
-                "network      {}: {} hidden layers of {} units, {} heads, {} weights a tile{constants}{sees}",
-                n.model, n.layers, n.hidden, n.heads, n.n_weights,
-            ));
+            lines.push(format!("network      {}", n.in_words()));
         }
         if let Some(c) = &self.coordinates {
             lines.push(format!("coordinates  {:?} to {:?}", c.lo, c.hi));
@@ -291,6 +309,9 @@ impl Description {
         }
         if let Some(prior) = &self.prior {
             lines.push(format!("prior        of contexts, hash {prior}"));
+        }
+        if let Some(start) = &self.start {
+            lines.push(format!("prior        for fitting, hash {start}"));
         }
         lines.push(format!(
             "bytes        field {}, support {}, residual {}, raw {}, other {}",
@@ -321,6 +342,20 @@ impl Network {
             n_weights: spec.n_weights(),
             constants: spec.model.constants().into_iter().collect(),
         }
+    }
+
+    fn in_words(&self) -> String {
+        let sees = match self.features {
+            0 => String::new(),
+            k => format!(", {k} features of the support"),
+        };
+        // Written as they are stored, in single precision.
+        let constant = |(name, x): (&&str, &f64)| format!(", {} {}", name.replace('_', " "), *x as f32);
+        let constants: String = self.constants.iter().map(constant).collect();
+        format!(
+            "{}: {} hidden layers of {} units, {} heads, {} weights a tile{constants}{sees}",
+            self.model, self.layers, self.hidden, self.heads, self.n_weights,
+        )
     }
 }
 

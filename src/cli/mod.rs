@@ -115,7 +115,7 @@ enum Command {
     Eval(eval::Eval),
     Bench(bench::Bench),
     Demo(demo::Demo),
-    Prior(prior::Prior),
+    Prior(prior::Learn),
     Completions(shell::Completions),
     Man(shell::Man),
     Synth(synth::Synth),

@@ -1,23 +1,26 @@
 //! The journey of an event to bytes and back: the only file that names all stages in order.
 
+mod learn;
 mod query;
 mod region;
 mod tile;
 
 use crate::backend::{Backend, cpu::Cpu};
-use crate::container::{Contents, Header, Limits, NetworkHeader, Writer, index_payload, kind, prior_payload};
+use crate::container::{Contents, Header, Limits, NetworkHeader, PriorName, Writer, index_payload, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
 use crate::metrics::default_peak;
-use crate::prior::{ContextPrior, Priors};
+use crate::prior::{ContextPrior, Priors, StartPrior};
 use crate::residual::{Bins, Bound};
-use crate::settings::{DeviceRequest, Effort, PrecisionKind, Settings};
+use crate::settings::{DeviceRequest, Effort, PrecisionKind, Resolved, Settings};
 use crate::support::Coding;
 use crate::tile::{Tile, TileGrid};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
 use tile::{Bounded, PackedTile, Shared, decode_tile, occupancy};
+
+pub use learn::Lessons;
 
 /// Turns events into bytes and back.
 pub trait Codec {
@@ -186,17 +189,7 @@ impl InrCodec {
         let cpu = self.cpu()?;
         let grid = TileGrid::new(event.shape(), self.settings.tile)?;
         let tiles: Vec<Tile> = (0..grid.n_tiles()).map(|i| grid.tile(i)).collect();
-        let header = Header {
-            shape: event.shape(),
-            dtype: event.dtype(),
-            tile_counts: grid.counts(),
-            range: event.samples().occupied_range().unwrap_or((0.0, 0.0)),
-            peak: default_peak(event),
-            device: match self.settings.precision {
-                PrecisionKind::F32 => 0,
-                PrecisionKind::Bf16 => 2,
-            },
-        };
+        let header = self.header(event, &grid);
         let bounded = match bound {
             Some(bound) => {
                 let rule = bound.rule(header.dtype, header.range)?;
@@ -205,23 +198,29 @@ impl InrCodec {
             }
             None => None,
         };
+        let start = self.priors.start.as_deref().filter(|_| self.settings.prior && self.settings.may_fit());
         let resolved = match self.settings.may_fit() {
-            true => Some(self.settings.resolve(event, &grid, fullest(event, &grid, &tiles)?)?),
+            true => {
+                Some(learn::resolve(&self.settings, start, event, &grid, fullest(event, &grid, &tiles)?)?)
+            }
             false => None,
         };
-        let network = resolved.as_ref().map(|resolved| NetworkHeader {
-            spec: resolved.fit.spec,
-            pattern: resolved.pattern,
-            coords: resolved.coords,
-            transform: resolved.transform,
-        });
+        let network = resolved.as_ref().map(network_of);
         let mut seconds = Seconds::default();
         let fields = network.as_ref().zip(resolved.as_ref());
         let coding = if self.settings.effort == Effort::Fast { Coding::Quick } else { Coding::Mixed };
         let exact = self.settings.mode.is_exact().then_some(coding);
         let may_have = self.settings.prior && bounded.is_some() && coding == Coding::Mixed;
         let prior = may_have.then(|| self.priors.to_use());
-        let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded, prior: prior.as_deref() };
+        let shared = Shared {
+            cpu: &cpu,
+            header: &header,
+            fields,
+            start: start.map(StartPrior::weights),
+            exact,
+            bounded,
+            prior: prior.as_deref(),
+        };
         let encode = |i: usize, seconds: &mut Seconds| {
             let told = Told { observer, tile: i, n_tiles: tiles.len() };
             told.check()?;
@@ -243,7 +242,9 @@ impl InrCodec {
             }
         };
         let n_fields = layers.iter().filter(|tile| tile.has(kind::FIELD)).count();
-        let (bytes, layers) = write(&header, network.as_ref(), prior.as_deref(), &layers)?;
+        // Weights as they are need nothing to be decoded.
+        let start = start.filter(|_| resolved.is_some_and(|resolved| resolved.fit.bits.is_some()));
+        let (bytes, layers) = write(&header, network.as_ref(), prior.as_deref(), start, &layers)?;
         let start = Instant::now();
         observer.progress(&Told { observer, tile: 0, n_tiles: tiles.len() }.at(Stage::Verify));
         let decoded = self.decompress_on(&cpu, &bytes, &Silent)?;
@@ -269,6 +270,20 @@ impl InrCodec {
         self.decompress_on(&self.cpu()?, bytes, observer)
     }
 
+    fn header(&self, event: &Event, grid: &TileGrid) -> Header {
+        Header {
+            shape: event.shape(),
+            dtype: event.dtype(),
+            tile_counts: grid.counts(),
+            range: event.samples().occupied_range().unwrap_or((0.0, 0.0)),
+            peak: default_peak(event),
+            device: match self.settings.precision {
+                PrecisionKind::F32 => 0,
+                PrecisionKind::Bf16 => 2,
+            },
+        }
+    }
+
     fn cpu(&self) -> Result<Cpu> {
         match self.settings.device {
             DeviceRequest::Auto | DeviceRequest::Cpu => Cpu::new(self.n_threads),
@@ -285,14 +300,14 @@ impl InrCodec {
     /// As [`InrCodec::decompress`].
     pub fn decompress_on(&self, cpu: &Cpu, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
         let contents = Contents::read(bytes, &self.limits)?;
-        let prior = self.priors.needed(&contents)?;
+        let priors = self.priors.needed(&contents)?;
         let Header { shape, dtype, .. } = contents.header;
         let n_tiles = contents.tiles.len();
         let decode = |i: usize| {
             let told = Told { observer, tile: i, n_tiles };
             told.check()?;
             observer.progress(&told.at(Stage::Decode));
-            decode_tile(cpu, &contents, prior.as_deref(), &contents.tiles[i], contents.grid.tile(i).shape)
+            decode_tile(cpu, &contents, &priors, &contents.tiles[i], contents.grid.tile(i).shape)
         };
         if n_tiles == 1 {
             return finite(shape, decode(0)?);
@@ -337,6 +352,12 @@ impl Told<'_> {
     }
 }
 
+/// The network of a fit as a file tells of it.
+fn network_of(resolved: &Resolved) -> NetworkHeader {
+    let Resolved { fit, pattern, coords, transform, .. } = *resolved;
+    NetworkHeader { spec: fit.spec, pattern, coords, transform }
+}
+
 /// Occupied voxels of the fullest tile.
 fn fullest(event: &Event, grid: &TileGrid, tiles: &[Tile]) -> Result<usize> {
     let mut fullest = 0;
@@ -370,15 +391,20 @@ fn write(
     header: &Header,
     network: Option<&NetworkHeader>,
     prior: Option<&ContextPrior>,
+    start: Option<&StartPrior>,
     tiles: &[PackedTile],
 ) -> Result<(Vec<u8>, Layers)> {
     let mut writer = Writer::new();
     writer.record(kind::HEADER, &header.to_payload()?);
-    if let (Some(network), true) = (network, tiles.iter().any(|tile| tile.has(kind::FIELD))) {
+    let has_field = tiles.iter().any(|tile| tile.has(kind::FIELD));
+    if let (Some(network), true) = (network, has_field) {
         writer.record(kind::NETWORK, &network.to_payload()?);
     }
+    if let (Some(start), true) = (start, has_field) {
+        writer.record(kind::PRIOR, &PriorName::Start(start.short_hash()).to_payload());
+    }
     if let (Some(prior), true) = (prior, tiles.iter().any(|tile| tile.uses_prior)) {
-        writer.record(kind::PRIOR, &prior_payload(&prior.short_hash()));
+        writer.record(kind::PRIOR, &PriorName::Contexts(prior.short_hash()).to_payload());
     }
     if tiles.len() > 1 {
         let lengths: Vec<usize> = tiles.iter().map(|tile| tile.records.len()).collect();

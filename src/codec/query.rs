@@ -8,11 +8,12 @@ use crate::container::{Contents, FieldLayer, Header, Limits, RawTile, SupportLay
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Samples;
 use crate::field::blocks;
-use crate::prior::Priors;
+use crate::prior::{Priors, StartPrior};
 use crate::query::{Answer, Asked, Asking, Grid, Piece, exceeds, no_field, voxel_of};
 use crate::tile::{Tile, TileGrid, place};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Points between two looks at whether to stop.
 const POINTS_AT_ONCE: usize = 1 << 16;
@@ -181,6 +182,7 @@ fn runs(tiles: &TileGrid, grid: &Grid, axis: usize, range: Range<usize>) -> Vec<
 struct Opened<'a> {
     contents: &'a Contents<'a>,
     priors: &'a Priors,
+    start: Option<Arc<StartPrior>>,
     asking: Asking<'a>,
 }
 
@@ -191,7 +193,7 @@ impl<'a> Opened<'a> {
             return Err(no_field());
         }
         let asking = Asking { cpu, header: &contents.header, voxels_will_do: has_field };
-        Ok(Opened { contents, priors, asking })
+        Ok(Opened { contents, priors, start: priors.needed_start(contents)?, asking })
     }
 
     /// Tile `i`; with its decoded voxels, where they are not what its field says and `with_voxels` are asked for.
@@ -211,13 +213,12 @@ impl<'a> Opened<'a> {
         }
         if let (Some(record), Some(network)) = (layers.field, &contents.network) {
             let layer = FieldLayer::from_payload(record.payload, record.payload_offset, &network.spec)?;
-            piece.field = Some(net_field(&layer, network)?);
+            piece.field = Some(net_field(&layer, network, self.start.as_deref().map(StartPrior::weights))?);
         }
         if layers.residual.is_some() && (with_voxels || piece.field.is_none()) {
             // A network alone can be asked without the prior of the values beside it.
-            let prior = self.priors.needed(contents)?;
-            let cpu = self.asking.cpu;
-            piece.samples = Some(decode_tile(cpu, contents, prior.as_deref(), layers, tile.shape)?);
+            let priors = self.priors.needed(contents)?;
+            piece.samples = Some(decode_tile(self.asking.cpu, contents, &priors, layers, tile.shape)?);
         }
         Ok(piece)
     }

@@ -6,7 +6,7 @@ use crate::backend::cpu::Cpu;
 use crate::container::{Contents, FieldLayer, Header, Limits, TileRecords};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
-use crate::prior::ContextPrior;
+use crate::prior::Needed;
 use crate::tile::{Tile, crop, place};
 
 impl InrCodec {
@@ -21,7 +21,7 @@ impl InrCodec {
         let cpu = self.cpu()?;
         let anything = Limits { max_event_bytes: u64::MAX, max_operations: u64::MAX, ..self.limits };
         let contents = Contents::read(bytes, &anything)?;
-        let prior = self.priors.needed(&contents)?;
+        let priors = self.priors.needed(&contents)?;
         let Header { shape, dtype, .. } = contents.header;
         region.check_inside(shape)?;
         let parts: Vec<(usize, Tile, Tile)> = (0..contents.tiles.len())
@@ -36,8 +36,7 @@ impl InrCodec {
             }
             observer.progress(&Told { observer, tile: n, n_tiles: parts.len() }.at(Stage::Decode));
             let within = part.relative_to(tile.start);
-            let decoded =
-                decode_box(&cpu, &contents, prior.as_deref(), &contents.tiles[*i], tile.shape, &within)?;
+            let decoded = decode_box(&cpu, &contents, &priors, &contents.tiles[*i], tile.shape, &within)?;
             place(&mut samples, region.shape, &part.relative_to(region.start), &decoded)?;
         }
         // Raw float samples could still hold NaN.
@@ -114,17 +113,17 @@ fn within(operations: u128, limits: &Limits) -> Result<()> {
 fn decode_box(
     cpu: &Cpu,
     contents: &Contents<'_>,
-    prior: Option<&ContextPrior>,
+    priors: &Needed,
     layers: &TileRecords<'_>,
     shape: [usize; 3],
     part: &Tile,
 ) -> Result<Samples> {
     let Header { dtype, range, .. } = contents.header;
     let (Some(record), Some(network)) = (layers.only_field(), &contents.network) else {
-        return crop(&decode_tile(cpu, contents, prior, layers, shape)?, shape, part);
+        return crop(&decode_tile(cpu, contents, priors, layers, shape)?, shape, part);
     };
     let layer = FieldLayer::from_payload(record.payload, record.payload_offset, &network.spec)?;
-    net_field(&layer, network)
+    net_field(&layer, network, priors.start())
         .and_then(|field| field.decode_box(cpu, shape, part, dtype, range))
         .map_err(|e| e.context(format!("the field at byte {}", record.payload_offset)))
 }

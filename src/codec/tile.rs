@@ -3,18 +3,18 @@
 use super::{Progress, Seconds, Stage, Told};
 use crate::backend::{Backend, SiteBlock, TrainingSet, cpu::Cpu};
 use crate::container::{
-    Contents, FieldLayer, Header, NetworkHeader, RawTile, Record, ResidualLayer, SupportLayer, TileRecords,
-    WeightCoding, frame, kind, layer_bytes, prior_payload,
+    Contents, FieldLayer, Header, NetworkHeader, PriorName, RawTile, Record, ResidualLayer, SupportLayer,
+    TileRecords, WeightCoding, frame, kind, layer_bytes,
 };
 use crate::domain::Transform;
 use crate::error::{Error, Result};
 use crate::event::{Event, Samples};
 use crate::field::{NetField, calibrate};
-use crate::fit::{FitProgress, FitSettings, Fitted, fit_refreshed, validation_positions};
+use crate::fit::{FitProgress, FitSettings, Fitted, fit_from, validation_positions};
 use crate::lane::{Level, Scalar};
 use crate::net::Weights;
 use crate::pattern::Support;
-use crate::prior::ContextPrior;
+use crate::prior::{ContextPrior, Needed};
 use crate::quant::{self, MatrixBits};
 use crate::residual::{self, Bins, Hints, Rule};
 use crate::settings::{Optimise, Resolved, Sampling};
@@ -208,6 +208,8 @@ pub struct Shared<'a> {
     pub header: &'a Header,
     /// How fields are fitted, where any may be.
     pub fields: Option<(&'a NetworkHeader, &'a Resolved)>,
+    /// Weights that fits start from, where they do not start from random ones.
+    pub start: Option<&'a Weights>,
     /// How occupancy is stored, where exactly.
     pub exact: Option<Coding>,
     /// How values are kept within a bound, where they are.
@@ -267,7 +269,7 @@ impl Shared<'_> {
         let data = TileData::new(part, network, resolved, None);
         let mut layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
         let start = Instant::now();
-        let heads = net_field(&layer, network)?.heads(self.cpu, &data.sites())?;
+        let heads = net_field(&layer, network, self.start)?.heads(self.cpu, &data.sites())?;
         layer.threshold = data.calibrate(self.header, resolved, &heads, None).0;
         let packed = PackedTile::default().with(kind::FIELD, &layer.to_payload(&network.spec)?);
         seconds.pack += start.elapsed().as_secs_f64();
@@ -319,7 +321,7 @@ impl Shared<'_> {
             let both = || rayon::join(|| by(None), || by(Some(prior)));
             let (without, with) = self.cpu.install(both);
             // A file that uses a prior names it.
-            let n_name = frame(kind::PRIOR, &prior_payload(&prior.short_hash())).len();
+            let n_name = frame(kind::PRIOR, &PriorName::Contexts(prior.short_hash()).to_payload()).len();
             if with.code.len() + n_name < without.code.len() { with } else { without }
         };
         let alone = values(None);
@@ -333,7 +335,8 @@ impl Shared<'_> {
         let data = TileData::new(part, network, resolved, Some(&occupied));
         let layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
         let start = Instant::now();
-        let said = field_samples(self.cpu, self.header, network, &layer, part.shape(), &occupied)?;
+        let field = net_field(&layer, network, self.start)?;
+        let said = field_samples(self.cpu, self.header, &field, part.shape(), &occupied)?;
         let field = PackedTile::default()
             .with(kind::FIELD, &layer.to_payload(&network.spec)?)
             .with_values(&values(Some(&positions(bins, &said, &occupied))));
@@ -345,6 +348,19 @@ impl Shared<'_> {
             true => support.and(field),
             false => support.with_values(&alone),
         }))
+    }
+
+    /// The weights of a field fitted to a tile; `None` where there is nothing to fit.
+    pub fn train(&self, part: &Event, told: &Told<'_>) -> Result<Option<Weights>> {
+        let (Some((network, resolved)), occupied) = (self.fields, occupancy(part.samples())) else {
+            return Ok(None);
+        };
+        if !occupied.contains(&true) {
+            return Ok(None);
+        }
+        let data = TileData::new(part, network, resolved, resolved.exact.then_some(&occupied));
+        let fitted = self.fit(&data, part.n_voxels(), told, &mut Seconds::default())?;
+        Ok(Some(fitted.weights))
     }
 
     /// A field fitted to `data`, its threshold not yet chosen.
@@ -359,7 +375,12 @@ impl Shared<'_> {
         told.observer.progress(&told.at(Stage::Pack));
         let weights = match fitted.steps {
             Some(steps) => {
-                WeightCoding::Integers { integers: quant::quantise(&fitted.weights, &steps), steps }
+                let integers = quant::quantise(&fitted.weights, &steps);
+                let integers = match self.start {
+                    Some(start) => quant::less_start(&integers, start, &steps),
+                    None => integers,
+                };
+                WeightCoding::Integers { integers, steps }
             }
             None => WeightCoding::Float(fitted.weights.values().to_vec()),
         };
@@ -373,7 +394,7 @@ impl Shared<'_> {
         told: &Told<'_>,
         seconds: &mut Seconds,
     ) -> Result<Fitted> {
-        let Shared { cpu, header, fields: Some((_, resolved)), .. } = *self else {
+        let Shared { cpu, header, fields: Some((_, resolved)), start: initial, .. } = *self else {
             return Err(Error::argument("no field is fitted in this mode"));
         };
         let start = Instant::now();
@@ -414,8 +435,8 @@ impl Shared<'_> {
             time_limit: resolved.fit.time_limit.map(|t| t / told.n_tiles as u32),
             ..resolved.fit
         };
-        let fitted =
-            fit_refreshed(cpu, set, table.as_ref(), &settings, &mut score, &mut heard, &mut refresh)?;
+        let table = table.as_ref();
+        let fitted = fit_from(cpu, set, table, &settings, initial, &mut score, &mut heard, &mut refresh)?;
         seconds.fit += start.elapsed().as_secs_f64();
         Ok(fitted)
     }
@@ -444,12 +465,11 @@ pub fn occupancy(samples: &Samples) -> Vec<bool> {
 fn field_samples(
     cpu: &Cpu,
     header: &Header,
-    network: &NetworkHeader,
-    layer: &FieldLayer,
+    field: &NetField,
     shape: [usize; 3],
     occupied: &[bool],
 ) -> Result<Samples> {
-    net_field(layer, network)?.decode_within(cpu, &Support { shape, occupied }, header.dtype, header.range)
+    field.decode_within(cpu, &Support { shape, occupied }, header.dtype, header.range)
 }
 
 /// Positions of what a field says, by voxel.
@@ -462,9 +482,16 @@ fn sampling_error(error: SamplingError) -> Error {
     Error::argument(error.to_string())
 }
 
-pub fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField> {
+/// The field of a layer, whose weights are told from those of `start` where a file names a prior for fitting.
+///
+/// # Errors
+/// `Argument` where it has other weights than the network.
+pub fn net_field(layer: &FieldLayer, network: &NetworkHeader, start: Option<&Weights>) -> Result<NetField> {
+    if start.is_some_and(|start| *start.spec() != network.spec) {
+        return Err(Error::corrupt("the prior for fitting that the file names is of another network"));
+    }
     Ok(NetField {
-        weights: layer.weights(&network.spec)?,
+        weights: layer.weights(&network.spec, start)?,
         threshold: layer.threshold,
         transform: network.transform,
         coords: network.coords,
@@ -479,7 +506,7 @@ pub fn net_field(layer: &FieldLayer, network: &NetworkHeader) -> Result<NetField
 pub fn decode_tile(
     cpu: &Cpu,
     contents: &Contents<'_>,
-    prior: Option<&ContextPrior>,
+    priors: &Needed,
     layers: &TileRecords<'_>,
     shape: [usize; 3],
 ) -> Result<Samples> {
@@ -494,7 +521,7 @@ pub fn decode_tile(
             return Err(Error::corrupt("a tile without layers"));
         };
         let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
-        return net_field(&layer, network)
+        return net_field(&layer, network, priors.start())
             .and_then(|field| field.decode(cpu, shape, dtype, range))
             .map_err(|e| e.context(format!("the field at byte {}", at(&record))));
     };
@@ -502,7 +529,8 @@ pub fn decode_tile(
     let said = match (layers.field, &contents.network) {
         (Some(record), Some(network)) => {
             let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
-            let samples = field_samples(cpu, &contents.header, network, &layer, shape, &occupied)
+            let samples = net_field(&layer, network, priors.start())
+                .and_then(|field| field_samples(cpu, &contents.header, &field, shape, &occupied))
                 .map_err(|e| e.context(format!("the field at byte {}", at(&record))))?;
             Some(samples)
         }
@@ -521,7 +549,7 @@ pub fn decode_tile(
     let bins = Bins::new(layer.rule, dtype, range)
         .ok_or_else(|| in_layer(Error::corrupt("a bound that does not go with the range of the samples")))?;
     let field = said.map(|said| positions(&bins, &said, &occupied));
-    let network = match (layer.prior, prior) {
+    let network = match (layer.prior, &priors.contexts) {
         (false, _) => None,
         (true, Some(prior)) => Some(prior.network()),
         (true, None) => return Err(in_layer(Error::corrupt("coded with a prior, but the file names none"))),

@@ -1,7 +1,7 @@
 //! A whole file, checked: which records it has and which tile each belongs to.
 
 use super::file::{read_varint, write_varint};
-use super::header::parse_prior;
+use super::header::PriorName;
 use super::layer::{needs_prior, tile_of};
 use super::{Header, Limits, NetworkHeader, PriorHash, Reader, Record, kind};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +57,8 @@ pub struct Contents<'a> {
     pub network: Option<NetworkHeader>,
     /// The prior that values were coded with, where there is one.
     pub prior: Option<PriorHash>,
+    /// The prior that the weights of fields are told from, where there is one.
+    pub start: Option<PriorHash>,
     /// How the event is split.
     pub grid: TileGrid,
     /// Layers by tile.
@@ -77,7 +79,7 @@ impl<'a> Contents<'a> {
             Some(kind::EVENT) => {
                 return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
             }
-            Some(kind::CONTEXT_NETWORK) => {
+            Some(kind::CONTEXT_NETWORK | kind::NETWORK) => {
                 return Err(Error::new(ErrorKind::Unsupported, "a prior where an event is wanted"));
             }
             _ => {}
@@ -99,6 +101,7 @@ impl<'a> Contents<'a> {
             header,
             network: None,
             prior: None,
+            start: None,
             tiles: vec![TileRecords::default(); grid.n_tiles()],
             grid,
             records: vec![first],
@@ -111,8 +114,19 @@ impl<'a> Contents<'a> {
                     let offset = record.payload_offset;
                     contents.network = Some(NetworkHeader::from_payload(record.payload, offset, limits)?);
                 }
-                kind::PRIOR if contents.prior.is_none() => {
-                    contents.prior = Some(parse_prior(record.payload, record.payload_offset)?);
+                kind::PRIOR => {
+                    let (known, hash) = match PriorName::from_payload(record.payload, record.payload_offset)?
+                    {
+                        PriorName::Contexts(hash) => (&mut contents.prior, hash),
+                        PriorName::Start(_) if contents.network.is_none() || next_tile > 0 => {
+                            let why = "a prior for fitting that is not between the network and the tiles";
+                            return Err(Error::corrupt_at(record.offset, why));
+                        }
+                        PriorName::Start(hash) => (&mut contents.start, hash),
+                    };
+                    if known.replace(hash).is_some() {
+                        return Err(Error::corrupt_at(record.offset, "a second prior of one kind"));
+                    }
                 }
                 kind::FIELD if contents.network.is_none() => {
                     return Err(Error::corrupt_at(record.offset, "a field before its network"));
@@ -126,7 +140,7 @@ impl<'a> Contents<'a> {
                     contents.add(record, &mut next_tile)?
                 }
                 kind::INDEX if index.is_none() => index = Some(record),
-                kind::HEADER | kind::NETWORK | kind::PRIOR | kind::INDEX => {
+                kind::HEADER | kind::NETWORK | kind::INDEX => {
                     return Err(Error::corrupt_at(
                         record.offset,
                         format!("a second record of type {:#04x}", record.kind),

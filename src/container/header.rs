@@ -42,27 +42,43 @@ pub struct NetworkHeader {
 /// The first bytes of the SHA-256 of a prior's file: what names it in compressed events.
 pub type PriorHash = [u8; 8];
 
-/// What a prior is for: contexts of values.
-const CONTEXTS: u8 = 0;
-
-/// Payload of the record that names a prior of contexts.
-pub fn prior_payload(hash: &PriorHash) -> Vec<u8> {
-    let mut payload = vec![CONTEXTS];
-    payload.extend(hash);
-    payload
+/// The name of a prior, and what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PriorName {
+    /// Contexts of values.
+    Contexts(PriorHash),
+    /// Where the weights of fields start.
+    Start(PriorHash),
 }
 
-/// The inverse of [`prior_payload`].
-pub(super) fn parse_prior(payload: &[u8], offset: u64) -> Result<PriorHash> {
-    match payload.split_first() {
-        Some((&CONTEXTS, hash)) => hash
-            .try_into()
-            .map_err(|_| Error::corrupt_at(offset, format!("a prior's name of {} bytes", hash.len()))),
-        Some((other, _)) => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("a prior of kind {other} (at byte {offset}): a newer program is needed"),
-        )),
-        None => Err(Error::corrupt_at(offset, "a prior without a name")),
+const CONTEXTS: u8 = 0;
+const START: u8 = 1;
+
+impl PriorName {
+    /// Payload of the record that names it.
+    pub fn to_payload(&self) -> Vec<u8> {
+        let (kind, hash) = match self {
+            PriorName::Contexts(hash) => (CONTEXTS, hash),
+            PriorName::Start(hash) => (START, hash),
+        };
+        [&[kind][..], hash].concat()
+    }
+
+    /// The inverse of [`PriorName::to_payload`].
+    pub(super) fn from_payload(payload: &[u8], offset: u64) -> Result<PriorName> {
+        let hash = |hash: &[u8]| {
+            hash.try_into()
+                .map_err(|_| Error::corrupt_at(offset, format!("a prior's name of {} bytes", hash.len())))
+        };
+        match payload.split_first() {
+            Some((&CONTEXTS, rest)) => hash(rest).map(PriorName::Contexts),
+            Some((&START, rest)) => hash(rest).map(PriorName::Start),
+            Some((other, _)) => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("a prior of kind {other} (at byte {offset}): a newer program is needed"),
+            )),
+            None => Err(Error::corrupt_at(offset, "a prior without a name")),
+        }
     }
 }
 

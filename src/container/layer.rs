@@ -259,10 +259,13 @@ impl FieldLayer {
     ///
     /// # Errors
     /// `Argument` where they belong to another network.
-    pub fn weights(&self, spec: &NetSpec) -> Result<Weights> {
+    pub fn weights(&self, spec: &NetSpec, start: Option<&Weights>) -> Result<Weights> {
         match &self.weights {
             WeightCoding::Float(values) => Weights::new(*spec, values.clone()),
-            WeightCoding::Integers { integers, steps } => quant::dequantise(*spec, integers, steps),
+            WeightCoding::Integers { integers, steps } => match start {
+                Some(start) => quant::dequantise(*spec, &quant::add_start(integers, start, steps), steps),
+                None => quant::dequantise(*spec, integers, steps),
+            },
         }
     }
 }

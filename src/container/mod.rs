@@ -8,7 +8,7 @@ mod pack;
 
 pub use contents::{Contents, TileRecords, index_payload, parse_index};
 pub use file::{Reader, Record, Writer, frame};
-pub use header::{Header, NetworkHeader, PriorHash, prior_payload};
+pub use header::{Header, NetworkHeader, PriorHash, PriorName};
 pub use layer::{FieldLayer, RawTile, ResidualLayer, SupportLayer, WeightCoding, layer_bytes};
 pub use pack::{MAX_NAME, PackReader, PackWriter, PackedEvent, is_name, is_pack};
 
@@ -48,10 +48,12 @@ pub mod kind {
     pub const INDEX: u8 = 0x08;
     /// One event of a pack: its name and its complete file.
     pub const EVENT: u8 = 0x87;
-    /// The prior that the values of a file were coded with.
+    /// A prior that the values or the fields of a file were coded with.
     pub const PRIOR: u8 = 0x88;
     /// A network of contexts: the only record of a prior's file, besides the last.
     pub const CONTEXT_NETWORK: u8 = 0x89;
+    /// Weights that fits start from: the second record of a prior's file, after the network they belong to.
+    pub const STARTING_WEIGHTS: u8 = 0x8a;
     /// Where each event of a pack starts.
     pub const PACK_INDEX: u8 = 0x09;
     /// The last record.
