@@ -221,7 +221,10 @@ impl InrCodec {
         let exact = self.settings.mode.is_exact().then_some(coding);
         let may_have = self.settings.prior && bounded.is_some() && coding == Coding::Mixed;
         let prior = may_have.then(|| self.priors.to_use());
-        let shared = Shared { cpu: &cpu, header: &header, fields, exact, bounded, prior: prior.as_deref() };
+        let prior_at_hand = prior.as_deref();
+        let keep_field = self.settings.keep_field;
+        let shared =
+            Shared { cpu: &cpu, header: &header, fields, exact, bounded, prior: prior_at_hand, keep_field };
         let encode = |i: usize, seconds: &mut Seconds| {
             let told = Told { observer, tile: i, n_tiles: tiles.len() };
             told.check()?;
