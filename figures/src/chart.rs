@@ -85,7 +85,8 @@ impl Chart {
     fn scene(&self, names: &[&str]) -> Scene {
         let place = |line: &Line| names.iter().position(|name| *name == line.name).unwrap_or(0);
         let points = || self.lines.iter().flat_map(|line| &line.points);
-        let x = Axis::log(&self.x_label, points().map(|p| p.0), false, 9);
+        // Few enough that long numbers have room beside each other.
+        let x = Axis::log(&self.x_label, points().map(|p| p.0), false, 6);
         let y = Axis::log(&self.y_label, points().map(|p| p.1), true, 9);
         let legend: Vec<Entry> = self
             .lines
