@@ -38,9 +38,9 @@ limit wedges rivals="":
 
 # The three tasks of arXiv 2412.01754, shortened to minutes on two cores, and their figures. At full length, on all wedges:
 # the same commands with `WEDGES/*.npy -o OUT` and no other option.
-reproduce wedge:
+reproduce:
     cargo build --release
-    target/release/inrfit reproduce task1 {{wedge}} --steps 2000 --fit sampler=uniform,batch=2048 \
+    target/release/inrfit reproduce task1 --shape 96,125,16 --fit hidden=64,sampler=uniform,batch=8192 \
         -o figures/data/task1.csv --figure figures/out/task1.svg --force
     target/release/inrfit reproduce task2 --shape 48,63,16 --steps 500 --widths 48,36,27 \
         --fit sampler=uniform,batch=2048 -o figures/data/task2.csv --figure figures/out/task2.svg --force
