@@ -55,7 +55,7 @@ struct Common {
     #[arg(long, value_name = "A,B,C", value_parser = shape, default_value = "192,249,16", conflicts_with = "inputs")]
     shape: [usize; 3],
     /// Settings of the fits instead of the authors': a comma-separated list of the options under 'Fit' of `inrfit compress
-    /// --help`, without their dashes, such as hidden=48,sampler=uniform,batch=8192
+    /// --help`, without their dashes, such as hidden=48,sampler=uniform,batch=8192; not what the task varies itself
     #[arg(long, value_name = "SPEC", default_value = "default", hide_default_value = true)]
     fit: String,
     /// Seed of starting weights and draws, and of the first synthetic event

@@ -1,4 +1,4 @@
-//! A grid from every so manieth voxel of another, and values between its voxels.
+//! A grid from every n-th voxel of another, and values between its voxels.
 
 use inrfit::error::Result;
 use inrfit::event::{Event, Samples};
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn strided_grids_keep_every_so_manieth_voxel() {
+    fn strided_grids_keep_every_nth_voxel() {
         let event = event([5, 6, 3], |at| 100.0 * at[0] + 10.0 * at[1] + at[2]);
         let part = strided(&event, [2, 4, 1]).unwrap();
         assert_eq!(part.shape(), [3, 2, 3]);

@@ -1,6 +1,7 @@
 //! Events, fits and rows.
 
 use super::super::args::FitArgs;
+use super::super::bench::host;
 use super::super::inside::NO_LIMITS;
 use super::super::output::{Out, digits};
 use super::super::progress::{Bar, go_on};
@@ -153,6 +154,7 @@ impl<'a> Runs<'a> {
         let m = Metrics::compare(event, decoded, default_peak(event)).map_err(|e| e.context(&row.input))?;
         let raw = event.raw_bytes() as u64;
         let row = Record {
+            host: host(),
             commit: option_env!("INRFIT_COMMIT").unwrap_or_default().to_owned(),
             threads: u32::try_from(self.n_threads).ok(),
             raw_bytes: Some(raw),

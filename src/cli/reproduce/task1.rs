@@ -9,7 +9,7 @@ use inrfit::event::{Event, Samples, unravel};
 use inrfit::query::Asked;
 use inrfit_figures::Record;
 
-/// Resolution: fit on every so manieth voxel, evaluate on all
+/// Resolution: fit on every n-th voxel, evaluate on all
 ///
 /// Fits on the subgrids of 1, 4, 8 and 16 times fewer voxels (strides 2,2,1, 2,2,2 and 4,4,1 along azimuth, z, layer) and
 /// asks each field, and nearest and trilinear interpolation of the same subgrid in ADC, for every voxel of the event. In

@@ -8,8 +8,8 @@ use inrfit::error::{Error, Result};
 /// Sampling: importance against random, error and time by the fraction of voxels a step
 ///
 /// SIREN with either sampler, a step drawing that share of the event's voxels: `importance` by |t| with replacement, empty
-/// voxels by 0.1, uncorrected, as the authors draw; `uniform-once`, random without replacement. Times are those of the
-/// fits alone: drawing, gathering and training, and up to some thirty looks at a fixed choice of voxels a fit.
+/// voxels by 0.1, uncorrected, as the authors draw; `uniform-once`, random without replacement, every voxel once an epoch. Times are those of the
+/// fits alone: drawing, gathering and training, and 17 looks at 32,768 fixed voxels a fit, by which progress is told.
 #[derive(Debug, Args)]
 pub struct Task3 {
     #[command(flatten)]
