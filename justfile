@@ -36,6 +36,17 @@ limit wedges rivals="":
         max-error=8 max-error=20
     cargo run --release --example limit -- figures/data/exact.csv figures/out/exact.svg {{rivals}}
 
+# The three tasks of arXiv 2412.01754, shortened to minutes on two cores, and their figures. At full length, on all wedges:
+# the same commands with `WEDGES/*.npy -o OUT` and no other option.
+reproduce:
+    cargo build --release
+    target/release/inrfit reproduce task1 --shape 96,125,16 --fit hidden=64,sampler=uniform,batch=8192 \
+        -o figures/data/task1.csv --figure figures/out/task1.svg --force
+    target/release/inrfit reproduce task2 --shape 48,63,16 --steps 500 --widths 48,36,27 \
+        --fit sampler=uniform,batch=2048 -o figures/data/task2.csv --figure figures/out/task2.svg --force
+    target/release/inrfit reproduce task3 --shape 48,63,16 --steps 250,1000 --fractions 0.1,0.2,0.4,0.7,1 \
+        --fit hidden=32 -o figures/data/task3.csv --figure figures/out/task3.svg --force
+
 # What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; errors between voxels;
 # 10,000 random damages
 # of files; ten minutes of fuzzing a target.

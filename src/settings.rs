@@ -262,7 +262,7 @@ pub struct Settings {
     pub effort: Effort,
     /// Whether what past events tell may help to tell the values below a bound.
     pub prior: bool,
-    /// Keep a field below a bound even where the file is smaller without.
+    /// Keep a field below a bound, or in mode field, even where the file is smaller without.
     pub keep_field: bool,
     /// Which error to make small.
     pub optimise: Option<Optimise>,
@@ -385,7 +385,7 @@ impl Settings {
                 "mode bounded needs a bound: --max-error (unit of the samples) or --max-log-error (log2 units)",
             )),
             (_, Some(_)) => alone("an error bound"),
-            (Mode::Field | Mode::Masked, None) if self.keep_field => alone("--keep-field"),
+            (Mode::Masked, None) if self.keep_field => alone("--keep-field"),
             (Mode::Field | Mode::Masked, None) => Ok(None),
         }
     }

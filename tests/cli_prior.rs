@@ -5,12 +5,12 @@ mod program;
 use program::{Bench, assert_fails, json, text};
 use std::fs;
 
-const LESSONS: [&str; 4] = ["--steps=250", "--hidden=16,16", "--seed=3", "--quiet"];
+const LESSONS: [&str; 4] = ["--steps=600", "--hidden=16,16", "--seed=3", "--quiet"];
 
-/// A folder with events and a prior learned from the first.
+/// A folder with events and a prior learned from two of them.
 fn bench() -> Bench {
     let bench = Bench::new(&["a.npy"]);
-    for seed in ["7", "8"] {
+    for seed in ["7", "8", "9"] {
         let output = format!("t{seed}.npy");
         let made = bench.run(&[
             "synth",
@@ -24,7 +24,8 @@ fn bench() -> Bench {
         ]);
         assert!(made.status.success(), "{}", text(&made.stderr));
     }
-    let learned = bench.run(&[&["prior", "contexts", "t7.npy", "-o", "own.prior"][..], &LESSONS].concat());
+    let learned =
+        bench.run(&[&["prior", "contexts", "t7.npy", "t9.npy", "-o", "own.prior"][..], &LESSONS].concat());
     assert!(learned.status.success(), "{}", text(&learned.stderr));
     bench
 }
@@ -33,12 +34,15 @@ fn bench() -> Bench {
 fn a_prior_is_learned_used_and_missed() {
     let bench = bench();
     let again = bench.run(
-        &[&["prior", "contexts", "t7.npy", "-o", "again.prior", "--json", "--threads=1"][..], &LESSONS]
-            .concat(),
+        &[
+            &["prior", "contexts", "t7.npy", "t9.npy", "-o", "again.prior", "--json", "--threads=1"][..],
+            &LESSONS,
+        ]
+        .concat(),
     );
     let row = json(&again);
     assert_eq!(fs::read(bench.path("own.prior")).unwrap(), fs::read(bench.path("again.prior")).unwrap());
-    assert_eq!((row["events"].as_u64(), row["weights"].as_u64()), (Some(1), Some(3520 + 272 + 153)));
+    assert_eq!((row["events"].as_u64(), row["weights"].as_u64()), (Some(2), Some(3520 + 272 + 153)));
     let hash = row["hash"].as_str().unwrap();
 
     let told = json(&bench.run(&["info", "own.prior", "--json"]));

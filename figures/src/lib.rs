@@ -2,8 +2,8 @@
 //!
 //! [`Record`] is one measured row of event compression: every exporter writes it and every picture is made from it.
 //! [`summarise`] turns rows into totals. The pictures are error against ratio ([`Curve`]), error against training
-//! time ([`SamplingPlot`]), value histograms ([`Histogram`]) and layers of an event ([`EventView`]); each renders to
-//! the bytes of an SVG or PNG file or saves one.
+//! time ([`SamplingPlot`]), value histograms ([`Histogram`]), layers of an event ([`EventView`]) and any lines on
+//! logarithmic axes ([`Sheet`]); each renders to the bytes of an SVG or PNG file or saves one.
 //!
 //! No system library and no system font takes part: the crate brings its own font, so pictures look alike on every
 //! machine. Pictures accept odd data (no rows, NaN, zeros on logarithmic axes): what cannot be drawn is left out.
@@ -21,6 +21,7 @@
 //! ```
 
 mod axis;
+mod chart;
 mod color_scale;
 mod curve;
 mod error;
@@ -37,6 +38,7 @@ pub mod sampling;
 mod scene;
 mod summary;
 
+pub use chart::{Chart, Line, Sheet};
 pub use curve::{Curve, Published};
 pub use error::{Error, Result};
 pub use event_view::EventView;

@@ -94,6 +94,22 @@ impl Scene {
         self.items.push(Item::Text { at, text, size, color, align, upward });
     }
 
+    /// Puts another scene into this one, its upper left corner at `corner`.
+    pub(crate) fn place(&mut self, other: Scene, corner: (f64, f64)) {
+        let moved = |(x, y): (f64, f64)| (x + corner.0, y + corner.1);
+        self.rasters
+            .extend(other.rasters.into_iter().map(|raster| Raster { at: moved(raster.at), ..raster }));
+        self.items.extend(other.items.into_iter().map(|mut item| {
+            match &mut item {
+                Item::Line { points, .. } | Item::Fill { points, .. } => {
+                    points.iter_mut().for_each(|p| *p = moved(*p));
+                }
+                Item::Text { at, .. } => *at = moved(*at),
+            }
+            item
+        }));
+    }
+
     /// The outline of a rectangle.
     pub(crate) fn frame(&mut self, at: (f64, f64), size: (f64, f64), color: RGBColor) {
         let (x0, y0, x1, y1) = (at.0, at.1, at.0 + size.0, at.1 + size.1);

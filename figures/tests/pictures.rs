@@ -3,8 +3,8 @@
 mod made_up;
 
 use inrfit_figures::{
-    CHART_SIZE, Curve, Error, EventView, Format, Histogram, Metric, Published, Record, SamplingAxis,
-    SamplingPlot, SamplingRow,
+    CHART_SIZE, Chart, Curve, Error, EventView, Format, Histogram, Line, Metric, Published, Record,
+    SamplingAxis, SamplingPlot, SamplingRow, Sheet,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -313,4 +313,52 @@ fn pictures_are_saved_by_their_ending() {
     assert!(matches!(curve().save(&rows, &path("none/curve.svg")), Err(Error::Io { .. })));
     assert_eq!(Format::of(Path::new("a.b.SVG")).unwrap(), Format::Svg);
     assert!(Format::of(Path::new("svg")).is_err());
+}
+
+#[test]
+fn a_sheet_shows_every_chart_and_keeps_the_colours_of_names() {
+    let line = |name: &str, points: &[(f64, f64)]| Line {
+        name: name.to_owned(),
+        points: points.to_vec(),
+        joined: true,
+    };
+    let chart = |title: &str, lines: Vec<Line>| Chart {
+        title: title.to_owned(),
+        x_label: "weights".to_owned(),
+        y_label: "MSE".to_owned(),
+        lines,
+    };
+    let points = [(1e3, 10.0), (1e4, 1.0), (f64::NAN, 3.0), (5e3, f64::INFINITY), (-1.0, 2.0), (2e4, 0.0)];
+    let sheet = |second: &str| Sheet {
+        charts: vec![
+            chart("first", vec![line("siren", &points), line("wire", &points)]),
+            chart("second", vec![line(second, &points)]),
+            chart("third", vec![]),
+        ],
+        n_columns: 2,
+    };
+    let size = (2 * CHART_SIZE.0, 2 * CHART_SIZE.1);
+    let svg = both(|format| sheet("wire").render(format), size);
+    assert_words(
+        &svg,
+        &[
+            "first",
+            "second",
+            "third",
+            "siren",
+            "wire",
+            "weights",
+            "MSE",
+            "nothing that a logarithmic axis can show",
+        ],
+    );
+    let count = |svg: &str, color: &str| svg.matches(color).count();
+    // The name's place among all names decides, not that within the chart.
+    let other = both(|format| sheet("siren").render(format), size);
+    assert!(count(&svg, "#D55E00") > count(&other, "#D55E00"));
+    assert!(count(&svg, "#0072B2") < count(&other, "#0072B2"));
+    // Nothing to draw is an empty page.
+    for format in [Format::Svg, Format::Png] {
+        assert!(!Sheet::default().render(format).unwrap().is_empty());
+    }
 }

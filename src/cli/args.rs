@@ -102,7 +102,8 @@ pub struct FitArgs {
     /// up to six fits
     #[arg(long, value_name = "E", allow_hyphen_values = true, conflicts_with_all = ["hidden", "bits"])]
     log_mae: Option<f64>,
-    /// Keep a network in the file in modes bounded and lossless, where it is not needed: for values between voxels
+    /// Keep a network in the file in modes bounded and lossless, where it is not needed, and in mode field where the
+    /// samples as they are would take fewer bytes: for values between voxels
     #[arg(long)]
     keep_field: bool,
     /// Which error to make small: log-mae = mean error of log2(1 + ADC), mse = mean squared error [default: log-mae;

@@ -188,7 +188,7 @@ fn rows_error(error: inrfit_figures::Error) -> Error {
 }
 
 /// The machine's name; empty where it does not tell.
-fn host() -> String {
+pub fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")))
         .map(|name| name.trim().to_owned())

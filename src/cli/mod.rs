@@ -17,6 +17,7 @@ mod progress;
 mod query;
 mod region;
 mod report;
+mod reproduce;
 mod shell;
 mod stdin;
 mod synth;
@@ -116,6 +117,7 @@ enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
     Prior(prior::Learn),
+    Reproduce(reproduce::Reproduce),
     Completions(shell::Completions),
     Man(shell::Man),
     Synth(synth::Synth),
@@ -135,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
+        Command::Reproduce(args) => reproduce::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),
         Command::Man(args) => shell::man(&args, &mut out),
         Command::Synth(args) => synth::run(&args, &mut out),

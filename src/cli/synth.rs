@@ -137,7 +137,7 @@ fn occupancy(event: &Event) -> f64 {
     n_occupied as f64 / event.n_voxels() as f64
 }
 
-fn shape(text: &str) -> Result<[usize; 3]> {
+pub fn shape(text: &str) -> Result<[usize; 3]> {
     let extents: Option<Vec<usize>> =
         text.split([',', 'x']).map(|n| n.trim().parse().ok().filter(|n| *n > 0)).collect();
     extents

@@ -103,6 +103,7 @@ impl InrCodec {
                 exact: None,
                 bounded: None,
                 prior: None,
+                keep_field: false,
             };
             let part = grid.extract(event, &grid.tile(*tile))?;
             let Some(fitted) = shared.train(&part, &told)? else { continue };

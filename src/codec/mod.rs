@@ -220,6 +220,7 @@ impl InrCodec {
             exact,
             bounded,
             prior: prior.as_deref(),
+            keep_field: self.settings.keep_field,
         };
         let encode = |i: usize, seconds: &mut Seconds| {
             let told = Told { observer, tile: i, n_tiles: tiles.len() };

@@ -216,6 +216,8 @@ pub struct Shared<'a> {
     pub bounded: Option<Bounded>,
     /// What may help to tell the values below a bound.
     pub prior: Option<&'a ContextPrior>,
+    /// Whether a field alone stays even where the samples as they are would take fewer bytes.
+    pub keep_field: bool,
 }
 
 /// How values are kept within a bound.
@@ -247,6 +249,7 @@ impl Shared<'_> {
         };
         let n_plain = part.n_voxels() * part.dtype().n_bytes();
         match packed {
+            Some(packed) if self.keep_field && self.exact.is_none() => Ok(packed),
             Some(packed) if packed.records.len() * CLEARLY_SMALLER < n_plain => Ok(packed),
             Some(packed) => Ok(smaller(packed, raw(seconds)?)),
             None => raw(seconds),
@@ -263,7 +266,7 @@ impl Shared<'_> {
     ) -> Result<Option<PackedTile>> {
         let Some((network, resolved)) = self.fields else { return Ok(None) };
         // Below the fewest bits that a fit may end with, it would be for nothing.
-        if (raw(seconds)?.records.len() as f64) < least_bytes(network, resolved) {
+        if !self.keep_field && (raw(seconds)?.records.len() as f64) < least_bytes(network, resolved) {
             return Ok(None);
         }
         let data = TileData::new(part, network, resolved, None);
