@@ -159,7 +159,10 @@ fn a_start_is_learned_used_and_missed() {
     let compress = |options: &[&str]| {
         bench.run(&[&["compress", "t8.npy", "-o", "c.inrfit", "--steps=60", "--force"][..], options].concat())
     };
-    assert!(compress(&both).status.success());
+    let kept = compress(&[&both[..], &["--mode=lossless", "--keep-field"]].concat());
+    assert!(kept.status.success(), "{}", text(&kept.stderr));
+    let used = compress(&["--prior=fit.prior"]);
+    assert!(used.status.success(), "{}", text(&used.stderr));
     let info = json(&bench.run(&["info", "c.inrfit", "--json"]));
     assert_eq!(info["start"].as_str(), Some(&hash[..16]));
     assert_eq!(info["network"]["hidden"].as_u64(), Some(6));
@@ -185,6 +188,9 @@ fn a_start_is_learned_used_and_missed() {
     };
     assert_fails(&refused(&["--hidden=7"]), 2, "t7.npy", "another network");
     assert_fails(&refused(&["--mode=field"]), 2, "t7.npy", "another network");
+    let unused = refused(&["--mode=lossless"]);
+    assert_eq!(unused.status.code(), Some(2));
+    assert!(text(&unused.stderr).contains("no use in mode lossless"), "{}", text(&unused.stderr));
     assert_fails(&refused(&["--ratio=100"]), 2, "t7.npy", "a width of its own");
     assert_fails(&refused(&["--prior=again.prior"]), 2, "again.prior", "a second prior for fitting");
     fs::write(bench.path("cut.prior"), &fs::read(bench.path("fit.prior")).unwrap()[..200]).unwrap();

@@ -229,6 +229,13 @@ impl FitArgs {
                 settings.mode, settings.effort
             )));
         }
+        if priors.start.is_some() && !settings.may_fit() {
+            return Err(Error::argument(format!(
+                "a prior for fitting has no use in mode {}: nothing is fitted without --keep-field or, in mode bounded, \
+                 --effort best",
+                settings.mode
+            )));
+        }
         Ok(priors)
     }
 
