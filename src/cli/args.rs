@@ -151,7 +151,7 @@ pub struct FitArgs {
     /// a mean of 4 [default: auto]
     #[arg(long, value_name = "BITS")]
     bits: Option<Bits>,
-    /// Training steps a tile [default: 5500; masked: 6000; from a prior for fitting 1800; masked: 600]
+    /// Training steps a tile [default: 5500; masked: 6000, from a prior for fitting 600]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Voxels a step [default: 8192; masked: a quarter of the occupied ones of the fullest tile, 256 to 4096]

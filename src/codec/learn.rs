@@ -25,9 +25,9 @@ impl Default for Lessons {
     }
 }
 
-/// Steps of a fit that starts from a prior.
+/// Steps of a masked fit that starts from a prior. A field that decides on occupancy itself keeps its number: most of that
+/// is the event's own.
 const MASKED_STEPS: u64 = 600;
-const FIELD_STEPS: u64 = 1800;
 
 /// Answers every question for an event, as [`Settings::resolve`] does; a fit that starts from a prior has its network.
 ///
@@ -42,12 +42,11 @@ pub fn resolve(
 ) -> Result<Resolved> {
     let Some(start) = start else { return settings.resolve(event, grid, n_occupied) };
     let network = start.network();
-    let n_steps = if settings.mode.is_exact() { MASKED_STEPS } else { FIELD_STEPS };
     let settings = Settings {
         model: settings.model.or(Some(ModelKind::of(&network.spec.model))),
         hidden: settings.hidden.or(Some(network.spec.hidden)),
         n_layers: settings.n_layers.or(Some(network.spec.n_layers)),
-        n_steps: settings.n_steps.or(Some(n_steps)),
+        n_steps: settings.n_steps.or(settings.mode.is_exact().then_some(MASKED_STEPS)),
         ..settings.clone()
     };
     let resolved = settings.resolve(event, grid, n_occupied)?;
