@@ -286,12 +286,6 @@ impl Prior {
     }
 }
 
-/// Whether `bytes` start as the file of a prior does.
-pub fn is_prior(bytes: &[u8]) -> bool {
-    let first = Reader::new(bytes).and_then(|mut reader| reader.next());
-    matches!(first, Ok(Some(record)) if matches!(record.kind, kind::CONTEXT_NETWORK | kind::NETWORK))
-}
-
 /// A hash in hexadecimal digits.
 pub fn hex(hash: &[u8]) -> String {
     hash.iter().fold(String::new(), |mut text, byte| {

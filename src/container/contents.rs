@@ -15,6 +15,18 @@ const RESIDUAL_OPERATIONS: u128 = 40_000;
 /// What a prior adds to that.
 const PRIOR_OPERATIONS: u128 = 25_000;
 
+/// Whether `bytes` start as the file of a prior does: with a network of contexts, or with a network and weights to start
+/// from.
+pub fn is_prior(bytes: &[u8]) -> bool {
+    let Ok(mut reader) = Reader::new(bytes) else { return false };
+    let mut next = || reader.next().ok().flatten().map(|record| record.kind);
+    match next() {
+        Some(kind::CONTEXT_NETWORK) => true,
+        Some(kind::NETWORK) => next() == Some(kind::STARTING_WEIGHTS),
+        _ => false,
+    }
+}
+
 /// The layers of one tile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TileRecords<'a> {
@@ -79,7 +91,7 @@ impl<'a> Contents<'a> {
             Some(kind::EVENT) => {
                 return Err(Error::new(ErrorKind::Unsupported, "a pack of events where one event is wanted"));
             }
-            Some(kind::CONTEXT_NETWORK | kind::NETWORK) => {
+            _ if is_prior(bytes) => {
                 return Err(Error::new(ErrorKind::Unsupported, "a prior where an event is wanted"));
             }
             _ => {}

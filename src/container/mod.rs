@@ -6,7 +6,7 @@ mod header;
 mod layer;
 mod pack;
 
-pub use contents::{Contents, TileRecords, index_payload, parse_index};
+pub use contents::{Contents, TileRecords, index_payload, is_prior, parse_index};
 pub use file::{Reader, Record, Writer, frame};
 pub use header::{Header, NetworkHeader, PriorHash, PriorName};
 pub use layer::{FieldLayer, RawTile, ResidualLayer, SupportLayer, WeightCoding, layer_bytes};
