@@ -62,7 +62,7 @@ fn use_prior(prior: ContextPrior) {
     let samples: Vec<u16> = (0..4 * 6 * 20).map(|i| if i / 20 % 3 == 0 { 70 + (i * i % 91) as u16 } else { 0 }).collect();
     let event = Event::new([4, 6, 20], Samples::U16(samples)).expect("an event");
     let settings = Settings { mode: Mode::Lossless, ..Settings::default() };
-    let priors = Priors { contexts: Some(Arc::new(prior)) };
+    let priors = Priors { contexts: Some(Arc::new(prior)), ..Priors::default() };
     let codec = InrCodec { settings, limits: LIMITS, n_threads: 1, priors };
     // It checks what it wrote.
     codec.compress(&event, &Silent).expect("a lossless file");
