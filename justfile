@@ -31,7 +31,7 @@ generalisation:
 limit wedges rivals="":
     cargo build --release
     target/release/inrfit bench {{wedges}}/*.npy -o figures/data/exact.csv --force --settings default hidden=8 \
-        hidden=20 hidden=32 mode=field,ratio=300,steps=1500 mode=field,ratio=500,steps=1500 mode=lossless \
+        hidden=20 hidden=32 mode=field,ratio=300 mode=field,ratio=500 mode=lossless \
         mode=lossless,effort=fast max-log-error=0.02 max-log-error=0.05 max-log-error=0.1 max-log-error=0.2 max-log-error=0.4 max-log-error=0.8 max-error=1 max-error=2 max-error=5 \
         max-error=8 max-error=20
     cargo run --release --example limit -- figures/data/exact.csv figures/out/exact.svg {{rivals}}
