@@ -113,8 +113,8 @@ struct Common {
 /// the occupancy around it, for bounds from lossless to 0.8 log2 units and 20 ADC counts. `inrfit compress --prior FILE`
 /// uses it where that makes the file smaller; decoding such a file needs the same prior again, and names it by its hash
 /// where it is missing. Learn from events of the detector that it is to be used for: a handful is enough to gain. The
-/// default number of steps takes some five minutes on two cores; all events are held in memory, and 200 MB besides. The
-/// same events and options give the same bytes.
+/// default number of steps takes two to three minutes on two cores; all events are held in memory, and about 300 MB
+/// besides. The same events and options give the same bytes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit prior contexts run1/*.npy -o tpc.prior\n  \
     inrfit compress event.npy --mode lossless --prior tpc.prior\n  \
