@@ -111,6 +111,25 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     Ok(Exit::of_inputs(args.inputs.len() * codecs.len(), &failures))
 }
 
+/// `row`, whose bytes it has, with the figures of what an event of `raw_bytes` decodes to.
+pub fn with_metrics(row: Record, raw_bytes: u64, m: &Metrics) -> Record {
+    Record {
+        raw_bytes: Some(raw_bytes),
+        ratio: row.bytes.map(|bytes| raw_bytes as f64 / bytes as f64),
+        mse: Some(m.mse),
+        mae: Some(m.mae),
+        log_mae: Some(m.log_mae),
+        log_mse: Some(m.log_mse),
+        psnr_db: Some(m.psnr_db),
+        precision: Some(m.precision),
+        recall: Some(m.recall),
+        max_error: Some(m.max_error),
+        max_log_error: Some(m.max_log_error),
+        occupancy: Some(m.occupancy),
+        ..row
+    }
+}
+
 /// Fills the row of one run.
 fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: &mut Record) -> Result<()> {
     let event = read_event(input)?;
@@ -141,22 +160,9 @@ fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: 
         .all;
     let share = |n: u64| (physics.n_clusters > 0).then(|| n as f64 / physics.n_clusters as f64);
     let deviation = |spread: Option<Spread>| spread.map(|s| s.deviation);
-    let (raw, bytes) = (event.raw_bytes(), compressed.bytes.len());
+    row.bytes = Some(compressed.bytes.len() as u64);
     *row = Record {
         device: compressed.report.device,
-        raw_bytes: Some(raw as u64),
-        bytes: Some(bytes as u64),
-        ratio: Some(raw as f64 / bytes as f64),
-        mse: Some(m.mse),
-        mae: Some(m.mae),
-        log_mae: Some(m.log_mae),
-        log_mse: Some(m.log_mse),
-        psnr_db: Some(m.psnr_db),
-        precision: Some(m.precision),
-        recall: Some(m.recall),
-        max_error: Some(m.max_error),
-        max_log_error: Some(m.max_log_error),
-        occupancy: Some(m.occupancy),
         n_clusters: Some(physics.n_clusters),
         clusters_lost: share(physics.n_lost),
         clusters_fake: share(physics.n_fake),
@@ -167,7 +173,7 @@ fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: 
         pad_ratio_spread: deviation(physics.pad_ratio),
         n_weights: Some(compressed.report.n_weights),
         decode_seconds: seconds.decode,
-        ..row.clone()
+        ..with_metrics(row.clone(), event.raw_bytes() as u64, &m)
     };
     Ok(())
 }

@@ -1,13 +1,17 @@
 //! Learning a context network from past events.
 
-use super::bins::{Bins, Bound, UNIT};
-use super::neighbourhood::{Features, N_FEATURES, N_SLICES, Neighbourhood, widths};
+mod gradient;
+mod lesson;
+
+pub use lesson::teaches;
+
 use super::network::{BLOCK, ContextNetwork, MAX_UNITS, N_OUTPUTS, N_PARTS};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::lane::{Kernel, Level, Scalar, Simd, dispatch};
-use crate::support::Walk;
+use crate::lane::{Level, Scalar, Simd, dispatch};
+use gradient::{Gradients, Layout, transposed};
 use inrfit_sampling::rng::Stream;
+use lesson::{Lesson, Teacher, below, deal};
 use rayon::prelude::*;
 
 /// How a context network is learned.
@@ -31,321 +35,13 @@ impl Default for Learning {
 const BATCH: usize = 1024;
 /// Voxels whose gradients are summed one after the other.
 const CHUNK: usize = 64;
-/// Lessons in hand at a time, and the steps they are kept for.
-const HAND: usize = 24;
+/// Steps that lessons in hand are kept for.
 const STEPS_A_HAND: u64 = 100;
 /// Highest learning rate, the part of the steps that leads up to it, and what the first and last are of it.
 const RATE: f32 = 4e-3;
 const RISING: f32 = 0.3;
 const FIRST: f32 = 1.0 / 25.0;
 const DECAY: f32 = 1e-2;
-/// What a bin may cost at most: no probability is below this share of an even one.
-const FLOOR: f32 = 1e-4;
-/// Limits of the finenesses, in octaves; those of the network.
-const FINENESS: (f32, f32) = (-3.0, 9.0);
-
-/// The bounds that lessons are about, for integers (`true` = of the logarithm) and how often.
-const BOUNDS: [(bool, f64, f64); 12] = [
-    (false, 0.0, 0.30),
-    (false, 1.0, 0.04),
-    (false, 2.0, 0.04),
-    (false, 5.0, 0.05),
-    (false, 8.0, 0.10),
-    (false, 20.0, 0.05),
-    (true, 0.02, 0.04),
-    (true, 0.05, 0.05),
-    (true, 0.1, 0.13),
-    (true, 0.2, 0.07),
-    (true, 0.4, 0.09),
-    (true, 0.8, 0.04),
-];
-
-/// An event, mirrored or not, below one bound: what a decoder would have seen of it, and the bins it should have said.
-struct Lesson {
-    around: Neighbourhood,
-    widths: [i16; 3],
-    /// Slice, line and place of each occupied voxel, and its bin.
-    voxels: Vec<([u32; 3], u16)>,
-    /// Edges of the bins, as heights in log2 units; the outer ones lie beyond everything.
-    edges: Vec<f32>,
-}
-
-impl Lesson {
-    /// `None` where there is nothing to learn.
-    fn new(event: &Event, mirrored: bool, bound: (bool, f64, f64)) -> Option<Lesson> {
-        let samples = event.samples();
-        let bins = bins(event, bound)?;
-        let n = event.n_voxels();
-        let occupied: Vec<bool> = (0..n).map(|i| samples.get(i) != 0.0).collect();
-        let walk = Walk::choose(event.shape(), &occupied);
-        // Mirrored, lines are walked from the last to the first.
-        let from = |i: usize, j: usize, k: usize| {
-            let j = if mirrored { walk.n[1] - 1 - j } else { j };
-            i * walk.stride[0] + j * walk.stride[1] + k * walk.stride[2]
-        };
-        let occupied = match mirrored {
-            false => occupied,
-            true => {
-                let mut out = vec![false; n];
-                for_each(&walk, |i, j, k| {
-                    let at = i * walk.stride[0] + j * walk.stride[1] + k * walk.stride[2];
-                    out[at] = occupied[from(i, j, k)];
-                });
-                out
-            }
-        };
-        let beyond = N_SLICES / 2;
-        let mut around = Neighbourhood::new(&walk, walk.n[0] + 2 * beyond);
-        for i in 0..walk.n[0] {
-            around.load(&walk, &occupied, i, i + beyond);
-        }
-        let base = bins.edges[0] + UNIT / 10;
-        let mut voxels = vec![];
-        for_each(&walk, |i, j, k| {
-            let sample = samples.get(from(i, j, k));
-            if sample != 0.0 {
-                let bin = bins.of(sample);
-                around.set(around.at(i + beyond, j, k), bins.positions[bin] - base);
-                voxels.push(([i as u32, j as u32, k as u32], bin as u16));
-            }
-        });
-        let mut edges: Vec<f32> = bins.edges.iter().map(|e| (e - base) as f32 / UNIT as f32).collect();
-        edges[0] = -1e3;
-        edges[bins.len()] = 1e3;
-        Some(Lesson { around, widths: widths(&bins), voxels, edges })
-    }
-
-    fn features(&self, [i, j, k]: [u32; 3]) -> Features {
-        let i = i as usize;
-        self.around.features(&std::array::from_fn(|s| i + s), j as usize, k as usize, &self.widths)
-    }
-}
-
-/// The bins of an event below a bound of [`BOUNDS`]; `None` where there is nothing to learn: no value but one, too many
-/// bins, or a bound that does not suit such samples.
-fn bins(event: &Event, (logarithmic, size, _): (bool, f64, f64)) -> Option<Bins> {
-    let range = event.samples().occupied_range()?;
-    let bound = match (logarithmic, event.dtype().is_integer()) {
-        (true, _) => Bound::Log2(size),
-        (false, true) if size == 0.0 => Bound::Exact,
-        (false, true) => Bound::Absolute(size),
-        // Floats have no unit: thousandths of their range.
-        (false, false) => Bound::Absolute((range.1 - range.0) / 1000.0 * size.max(0.5)),
-    };
-    let rule = bound.rule(event.dtype(), range).ok()??;
-    Bins::new(rule, event.dtype(), range).filter(|bins| bins.len() > 1)
-}
-
-/// Whether there is anything to learn from `event`.
-pub fn teaches(event: &Event) -> bool {
-    BOUNDS.iter().any(|bound| bins(event, *bound).is_some())
-}
-
-/// An event, and which of [`BOUNDS`] there is something to learn about.
-struct Teacher<'a> {
-    event: &'a Event,
-    suits: [bool; BOUNDS.len()],
-}
-
-fn for_each(walk: &Walk, mut f: impl FnMut(usize, usize, usize)) {
-    for i in 0..walk.n[0] {
-        for j in 0..walk.n[1] {
-            for k in 0..walk.n[2] {
-                f(i, j, k);
-            }
-        }
-    }
-}
-
-/// Where each layer's weights (by input, then output) and biases lie among the parameters.
-#[derive(Clone, Copy)]
-struct Layout {
-    n_in: [usize; 3],
-    n_out: [usize; 3],
-    weights: [usize; 3],
-    biases: [usize; 3],
-    n: usize,
-}
-
-impl Layout {
-    fn new(units: [usize; 2]) -> Layout {
-        let (n_in, n_out) = ([N_FEATURES, units[0], units[1]], [units[0], units[1], BLOCK]);
-        let (mut weights, mut biases, mut n) = ([0; 3], [0; 3], 0);
-        for l in 0..3 {
-            weights[l] = n;
-            biases[l] = n + n_in[l] * n_out[l];
-            n = biases[l] + n_out[l];
-        }
-        Layout { n_in, n_out, weights, biases, n }
-    }
-
-    fn row(&self, l: usize, i: usize) -> std::ops::Range<usize> {
-        let start = self.weights[l] + i * self.n_out[l];
-        start..start + self.n_out[l]
-    }
-
-    fn bias(&self, l: usize) -> std::ops::Range<usize> {
-        self.biases[l]..self.biases[l] + self.n_out[l]
-    }
-}
-
-/// A matrix within a slice: element (i, j) is at `i * rows + j * columns`.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-}
-
-/// `c += a b` for `a` of shape (`m`, `k`) and `c` of shape (`m`, `n`), row after row; `n` is a multiple of [`BLOCK`].
-#[inline(always)]
-fn multiply<S: Simd>(s: S, [m, n, k]: [usize; 3], a: View<'_>, b: &[f32], c: &mut [f32]) {
-    assert!(n.is_multiple_of(BLOCK) && b.len() >= k * n && c.len() >= m * n);
-    let mut i = 0;
-    while i < m {
-        let left = m - i;
-        let mut j = 0;
-        while j < n {
-            match (left >= 4, n - j >= 2 * S::N) {
-                (true, true) => multiply_tile::<S, 4, 2>(s, [i, j, n, k], a, b, c),
-                (true, false) => multiply_tile::<S, 4, 1>(s, [i, j, n, k], a, b, c),
-                (false, true) => multiply_tile::<S, 1, 2>(s, [i, j, n, k], a, b, c),
-                (false, false) => multiply_tile::<S, 1, 1>(s, [i, j, n, k], a, b, c),
-            }
-            j += if n - j >= 2 * S::N { 2 * S::N } else { S::N };
-        }
-        i += if left >= 4 { 4 } else { 1 };
-    }
-}
-
-/// [`multiply`] for `R` rows from `i` and `C` vectors of columns from `j`.
-#[inline(always)]
-fn multiply_tile<S: Simd, const R: usize, const C: usize>(
-    s: S,
-    [i, j, n, k]: [usize; 4],
-    a: View<'_>,
-    b: &[f32],
-    c: &mut [f32],
-) {
-    let mut sums = [[s.splat(0.0); C]; R];
-    for l in 0..k {
-        let row = &b[l * n + j..][..C * S::N];
-        for v in 0..C {
-            // SAFETY: `row` has C vectors of N values.
-            let b = unsafe { s.load(row.as_ptr().add(v * S::N)) };
-            for r in 0..R {
-                let a = s.splat(a.values[(i + r) * a.rows + l * a.columns]);
-                sums[r][v] = s.fma(a, b, sums[r][v]);
-            }
-        }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        let row = &mut c[(i + r) * n + j..][..C * S::N];
-        for (v, sum) in sums.iter().enumerate() {
-            // SAFETY: `row` has C vectors of N values.
-            unsafe {
-                let at = row.as_mut_ptr().add(v * S::N);
-                s.store(at, s.add(s.load(at), *sum));
-            }
-        }
-    }
-}
-
-/// Adds the gradients of some voxels' code lengths, in bits, to `gradient`.
-struct Gradients<'a> {
-    layout: Layout,
-    parameters: &'a [f32],
-    /// Weights of the upper two layers by output, then input.
-    transposed: &'a [Vec<f32>; 2],
-    voxels: &'a [(Features, usize, &'a [f32])],
-    gradient: &'a mut [f32],
-}
-
-impl Kernel for Gradients<'_> {
-    /// The sum of the code lengths.
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f64 {
-        let Gradients { layout, parameters: p, transposed, voxels, gradient } = self;
-        let n = voxels.len();
-        let features = voxels.iter().flat_map(|v| v.0).map(|f| f32::from(f) / 256.0);
-        let mut values = [features.collect::<Vec<f32>>(), vec![], vec![]];
-        let mut outputs = vec![];
-        for l in 0..3 {
-            let [n_in, n_out] = [layout.n_in[l], layout.n_out[l]];
-            let mut sums = p[layout.bias(l)].repeat(n);
-            let x = View { values: &values[l], rows: n_in, columns: 1 };
-            multiply(s, [n, n_out, n_in], x, &p[layout.weights[l]..], &mut sums);
-            match values.get_mut(l + 1) {
-                Some(values) => *values = sums.into_iter().map(|x| x.max(0.0)).collect(),
-                None => outputs = sums,
-            }
-        }
-        let mut bits = 0.0;
-        let mut slopes = vec![0.0; n * BLOCK];
-        for ((outputs, slopes), (_, bin, edges)) in
-            outputs.chunks_exact(BLOCK).zip(slopes.chunks_exact_mut(BLOCK)).zip(voxels)
-        {
-            let (cost, slope) = code_length(&outputs[..N_OUTPUTS], *bin, edges);
-            bits += f64::from(cost);
-            slopes[..N_OUTPUTS].copy_from_slice(&slope);
-        }
-        for l in (0..3).rev() {
-            let [n_in, n_out] = [layout.n_in[l], layout.n_out[l]];
-            let x = View { values: &values[l], rows: 1, columns: n_in };
-            multiply(s, [n_in, n_out, n], x, &slopes, &mut gradient[layout.weights[l]..]);
-            for slopes in slopes.chunks_exact(n_out) {
-                gradient[layout.bias(l)].iter_mut().zip(slopes).for_each(|(g, s)| *g += s);
-            }
-            if l > 0 {
-                let mut below = vec![0.0; n * n_in];
-                let above = View { values: &slopes, rows: n_out, columns: 1 };
-                multiply(s, [n, n_in, n_out], above, &transposed[l - 1], &mut below);
-                // Units at rest pass nothing on.
-                below.iter_mut().zip(&values[l]).filter(|(_, x)| **x == 0.0).for_each(|(b, _)| *b = 0.0);
-                slopes = below;
-            }
-        }
-        bits
-    }
-}
-
-/// Bits that bin `bin` costs under the mixture of `outputs` (centres, finenesses in octaves, logits in octaves), and
-/// how they change with each output.
-fn code_length(outputs: &[f32], bin: usize, edges: &[f32]) -> (f32, [f32; N_OUTPUTS]) {
-    use std::f32::consts::{LN_2, LOG2_E};
-    let s = Scalar::new();
-    let logistic = |z: f32| 1.0 / (1.0 + s.exp2(-z * LOG2_E));
-    let logits = &outputs[2 * N_PARTS..];
-    let top = logits.iter().fold(f32::MIN, |a, b| a.max(*b));
-    let weights: [f32; N_PARTS] = std::array::from_fn(|r| s.exp2(logits[r] - top));
-    let sum: f32 = weights.iter().sum();
-    let mut parts = [0.0; N_PARTS];
-    let mut slopes = [0.0; N_OUTPUTS];
-    let mut p = 0.0;
-    for r in 0..N_PARTS {
-        let octaves = outputs[N_PARTS + r];
-        let fineness = s.exp2(octaves.clamp(FINENESS.0, FINENESS.1));
-        let share = weights[r] / sum;
-        let (low, high) = (edges[bin] - outputs[r], edges[bin + 1] - outputs[r]);
-        let (below, to) = (logistic(low * fineness), logistic(high * fineness));
-        let (steep_low, steep_high) = (below * (1.0 - below), to * (1.0 - to));
-        parts[r] = to - below;
-        p += share * parts[r];
-        slopes[r] = share * fineness * (steep_low - steep_high);
-        if octaves > FINENESS.0 && octaves < FINENESS.1 {
-            slopes[N_PARTS + r] = share * fineness * LN_2 * (high * steep_high - low * steep_low);
-        }
-    }
-    for r in 0..N_PARTS {
-        slopes[2 * N_PARTS + r] = LN_2 * weights[r] / sum * (parts[r] - p);
-    }
-    let n_bins = (edges.len() - 1) as f32;
-    let kept = p * (1.0 - FLOOR) + FLOOR / n_bins;
-    let slope = -(1.0 - FLOOR) / (kept * LN_2);
-    (-s.log2(kept), slopes.map(|x| x * slope))
-}
 
 /// Learns a context network from `events`, on the threads of the current rayon pool. `told` hears of every hundred
 /// steps: how many are done, and the bits a voxel of the last of them; its error ends the work.
@@ -357,12 +53,7 @@ pub fn learn(
     learning: &Learning,
     told: &mut (dyn FnMut(u64, f64) -> Result<()> + Send),
 ) -> Result<ContextNetwork> {
-    let suits = |event| BOUNDS.map(|bound| bins(event, bound).is_some());
-    let teachers: Vec<Teacher<'_>> = events
-        .iter()
-        .map(|event| Teacher { event, suits: suits(event) })
-        .filter(|teacher| teacher.suits.contains(&true))
-        .collect();
+    let teachers: Vec<Teacher<'_>> = events.iter().filter_map(Teacher::new).collect();
     if teachers.is_empty() {
         return Err(Error::argument(
             "nothing to learn from: events are needed whose occupied voxels have more than one value, and few enough of \
@@ -426,41 +117,6 @@ pub fn learn(
         }
     }
     network(&layout, learning.units, &parameters)
-}
-
-/// The weights of the upper two layers by output, then input.
-fn transposed(layout: &Layout, parameters: &[f32]) -> [Vec<f32>; 2] {
-    [1, 2].map(|l| {
-        let row = |o| (0..layout.n_in[l]).map(move |i| parameters[layout.row(l, i)][o]);
-        (0..layout.n_out[l]).flat_map(row).collect()
-    })
-}
-
-/// A number below `n`.
-fn below(draws: &mut Stream, n: usize) -> usize {
-    ((draws.unit() * n as f64) as usize).min(n - 1)
-}
-
-/// Lessons to learn from for a while.
-fn deal(teachers: &[Teacher<'_>], draws: &mut Stream) -> Vec<Lesson> {
-    let choices: Vec<_> = (0..HAND)
-        .map(|_| {
-            let teacher = &teachers[below(draws, teachers.len())];
-            let (mirrored, mut which) = (draws.unit() < 0.5, draws.unit());
-            let drawn = BOUNDS.iter().position(|(.., share)| {
-                which -= share;
-                which < 0.0
-            });
-            // Of a bound that does not suit the event, the next one that does.
-            let from = drawn.unwrap_or(0);
-            let suiting = (from..from + BOUNDS.len()).map(|b| b % BOUNDS.len()).find(|b| teacher.suits[*b]);
-            (teacher.event, mirrored, BOUNDS[suiting.unwrap_or(from)])
-        })
-        .collect();
-    choices
-        .into_par_iter()
-        .filter_map(|(event, mirrored, bound)| Lesson::new(event, mirrored, bound))
-        .collect()
 }
 
 /// The learning rate: up and down again, each along half a cosine.

@@ -1,7 +1,7 @@
 //! Events, fits and rows.
 
 use super::super::args::FitArgs;
-use super::super::bench::host;
+use super::super::bench::{host, with_metrics};
 use super::super::inside::NO_LIMITS;
 use super::super::output::{Out, digits};
 use super::super::progress::{Bar, go_on};
@@ -152,24 +152,11 @@ impl<'a> Runs<'a> {
     /// As [`Metrics::compare`].
     pub fn add(&mut self, row: Record, event: &Event, decoded: &Event) -> Result<()> {
         let m = Metrics::compare(event, decoded, default_peak(event)).map_err(|e| e.context(&row.input))?;
-        let raw = event.raw_bytes() as u64;
         let row = Record {
             host: host(),
             commit: option_env!("INRFIT_COMMIT").unwrap_or_default().to_owned(),
             threads: u32::try_from(self.n_threads).ok(),
-            raw_bytes: Some(raw),
-            ratio: row.bytes.map(|bytes| raw as f64 / bytes as f64),
-            mse: Some(m.mse),
-            mae: Some(m.mae),
-            log_mae: Some(m.log_mae),
-            log_mse: Some(m.log_mse),
-            psnr_db: Some(m.psnr_db),
-            precision: Some(m.precision),
-            recall: Some(m.recall),
-            max_error: Some(m.max_error),
-            max_log_error: Some(m.max_log_error),
-            occupancy: Some(m.occupancy),
-            ..row
+            ..with_metrics(row, event.raw_bytes() as u64, &m)
         };
         if self.common.talk.json {
             self.out.line(&json(&row)?)?;
