@@ -1,0 +1,30 @@
+//! The error type of this crate.
+
+use std::fmt;
+
+/// Why a rival gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting or an event that the rival does not take. The message says which.
+    Argument(String),
+    /// Bytes that are not what the rival wrote, or a model file that is not one.
+    Corrupt(String),
+    /// The library behind the rival failed.
+    Failed(String),
+}
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Argument(message) | Error::Corrupt(message) | Error::Failed(message) => {
+                f.write_str(message)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
