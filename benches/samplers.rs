@@ -162,7 +162,7 @@ fn fit(cpu: &Cpu, problem: &Problem, sampler: Option<SamplerKind>, plan: &Plan) 
             table: table.as_ref(),
             loss: Loss { value: ValueLoss::L1, value_scale: 0.5, correct: false },
             schedule: Schedule { initial: plan.rate, last: 0.01, n_steps: plan.n_steps },
-            adam: Adam { beta2: 0.99, ..Adam::default() },
+            optimizer: Adam { beta2: 0.99, ..Adam::default() }.into(),
             rounding: None,
         };
         trainer.run(&round).expect("a round");

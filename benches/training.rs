@@ -135,7 +135,7 @@ fn samples_a_second(trainer: &mut dyn Trainer, table: &DrawTable, batch: usize, 
             table: Some(table),
             loss: Loss { value: ValueLoss::L2, value_scale: 1.0, correct: false },
             schedule: Schedule { initial: 1e-4, last: 1.0, n_steps: 1 },
-            adam: Adam::default(),
+            optimizer: Adam::default().into(),
             rounding: None,
         };
         trainer.run(&round).expect("a step");

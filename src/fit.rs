@@ -1,6 +1,6 @@
 //! Fitting a network to a training set: rounds of steps, the phase with rounded weights, the choice of the best.
 
-use crate::backend::{Adam, Backend, Loss, Precision, Round, Schedule, Trainer, TrainingSet};
+use crate::backend::{Backend, Loss, Optimizer, Precision, Round, Schedule, Trainer, TrainingSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{NetSpec, Weights};
 use crate::quant::{self, BitRates, Sensitivity};
@@ -25,11 +25,14 @@ pub struct FitSettings {
     /// Loss.
     pub loss: Loss,
     /// Optimiser.
-    pub adam: Adam,
+    pub optimizer: Optimizer,
     /// Bits a weight; `None` = weights stay f32.
     pub bits: Option<BitRates>,
     /// Share of the steps after which weights are rounded in the passes.
     pub rounding_from: f64,
+    /// Checkpoints in a row without a gain of 1 % over the best of their phase, after which a phase ends early: the one
+    /// without rounding goes over to the one with it, that one ends the fit. `None` = never.
+    pub patience: Option<u32>,
     /// Take the last weights instead of the best among the checkpoints.
     pub keep_last: bool,
     /// Arithmetic of the steps.
@@ -139,7 +142,8 @@ pub fn fit_from(
     let mut best: Option<(f64, Weights)> = None;
     let mut refreshed: Option<DrawTable> = None;
     let mut clock = Clock { limit: settings.time_limit, spent: Duration::ZERO, n_steps, loss: 0.0 };
-    let (mut step, mut loss, mut error) = (0, 0.0, None);
+    let mut patience = Patience::new(settings.patience);
+    let (mut step, mut n_run, mut loss, mut error) = (0, 0, 0.0, None);
     let sites_a_step = if table.is_some() { settings.batch } else { set.targets.len() };
     let heard_every = (SITES_UNHEARD / sites_a_step.max(1)).max(1) as u64;
     while step < n_steps {
@@ -170,7 +174,7 @@ pub fn fit_from(
             table: refreshed.as_ref().or(table),
             loss: settings.loss,
             schedule,
-            adam: settings.adam,
+            optimizer: settings.optimizer,
             rounding: steps.as_deref(),
         };
         let (until, mut sum) = (step + n, 0.0);
@@ -183,6 +187,7 @@ pub fn fit_from(
             let round = Round { first_step: step, n_steps: (until - step).min(heard_every), ..round };
             sum += clock.run(trainer.as_mut(), &round)? * round.n_steps as f64;
             step += round.n_steps;
+            n_run += round.n_steps;
             if !heard(FitProgress { step, n_steps, error }) {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped on request"));
             }
@@ -209,9 +214,39 @@ pub fn fit_from(
         if comparable && better {
             best = Some((now, weights));
         }
+        if patience.is_over(now) {
+            // What is left of this phase is skipped; the schedule goes on where the next one begins.
+            step = if step < rounded_from { rounded_from } else { n_steps };
+        }
+        if step == rounded_from {
+            patience = Patience::new(settings.patience);
+        }
     }
     let (_, weights) = best.ok_or_else(|| Error::argument("the fit gave no weights that can be compared"))?;
-    Ok(Fitted { weights, steps, n_steps })
+    Ok(Fitted { weights, steps, n_steps: n_run })
+}
+
+/// Notices that checkpoints get no better.
+struct Patience {
+    limit: Option<u32>,
+    least: f64,
+    n_waited: u32,
+}
+
+impl Patience {
+    /// What counts as a gain, as a share of the least error.
+    const GAIN: f64 = 0.01;
+
+    fn new(limit: Option<u32>) -> Patience {
+        Patience { limit, least: f64::INFINITY, n_waited: 0 }
+    }
+
+    /// Hears of a checkpoint's error; whether so many in a row were no gain.
+    fn is_over(&mut self, error: f64) -> bool {
+        self.n_waited = if error < self.least * (1.0 - Self::GAIN) { 0 } else { self.n_waited + 1 };
+        self.least = self.least.min(error);
+        self.limit.is_some_and(|limit| self.n_waited >= limit)
+    }
 }
 
 /// Runs rounds; under a time limit, skips steps of the schedule so that it ends in time.

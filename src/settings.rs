@@ -4,9 +4,12 @@ mod family;
 mod names;
 
 pub use family::Constants;
-pub use names::{Bits, DeviceRequest, Effort, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling};
+pub use names::{
+    Bits, DeviceRequest, Effort, Mode, ModelKind, Optimise, OptimizerKind, PrecisionKind, Preset, Sampling,
+    ScheduleKind,
+};
 
-use crate::backend::{Adam, Loss, Precision, ValueLoss};
+use crate::backend::{Adam, Loss, Muon, Optimizer, Precision, ValueLoss};
 use crate::domain::{CoordMap, Transform};
 use crate::error::{Error, Result};
 use crate::event::{DType, Event};
@@ -60,6 +63,14 @@ pub struct Settings {
     pub batch: Option<usize>,
     /// Learning rate at the start.
     pub learning_rate: Option<f32>,
+    /// How it falls.
+    pub schedule: Option<ScheduleKind>,
+    /// How a step moves the weights.
+    pub optimizer: Option<OptimizerKind>,
+    /// Longest gradient; `None` = any.
+    pub clip: Option<f32>,
+    /// Checkpoints without a gain before a phase of a fit ends early; `None` = as many as there are.
+    pub patience: Option<u32>,
     /// Largest extent of a tile on each axis.
     pub tile: Option<[usize; 3]>,
     /// Arithmetic of training.
@@ -76,7 +87,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             mode: Mode::Masked,
-            preset: Preset::Default,
+            preset: Preset::Balanced,
             bound: None,
             effort: Effort::Balanced,
             prior: true,
@@ -93,6 +104,10 @@ impl Default for Settings {
             n_steps: None,
             batch: None,
             learning_rate: None,
+            schedule: None,
+            optimizer: None,
+            clip: None,
+            patience: None,
             tile: None,
             precision: PrecisionKind::F32,
             seed: 0,
@@ -137,8 +152,6 @@ const MAX_STEPS: u64 = 1_000_000_000;
 const MAX_BATCH: usize = 1 << 28;
 
 impl Settings {
-    /// Answers every question for an event in the tiles of `grid`, of which the fullest has `n_occupied` occupied
-    /// voxels.
     /// The bound that every voxel keeps; `None` in modes that have none.
     ///
     /// # Errors
@@ -169,6 +182,32 @@ impl Settings {
             || self.mode == Mode::Bounded && self.effort == Effort::Best
     }
 
+    /// How steps move the weights; `paper` = as published.
+    fn optimizer(&self, paper: bool) -> Result<Optimizer> {
+        if let Some(clip) = self.clip.filter(|clip| !(clip.is_finite() && *clip > 0.0)) {
+            return Err(Error::argument(format!("the longest gradient must be positive, not {clip}")));
+        }
+        if self.patience == Some(0) {
+            return Err(Error::argument(
+                "a fit waits for one checkpoint at least: patience is a number from 1 on",
+            ));
+        }
+        let kind = self.optimizer.unwrap_or(OptimizerKind::Adam);
+        Ok(Optimizer {
+            // A second moment with a short memory follows the rounding noise of the last phase; with the usual
+            // 0.999 the log error of short fits is an eighth higher (docs/benchmarks.md).
+            adam: Adam { beta2: if paper { 0.999 } else { 0.99 }, ..Adam::default() },
+            decay: if let OptimizerKind::AdamW(decay) = kind { decay } else { 0.0 },
+            clip: self.clip,
+            muon: match kind {
+                OptimizerKind::Muon(step) => Some(Muon { momentum: 0.95, step }),
+                OptimizerKind::Adam | OptimizerKind::AdamW(_) => None,
+            },
+        })
+    }
+
+    /// Answers every question for an event in the tiles of `grid`, of which the fullest has `n_occupied` occupied
+    /// voxels.
     pub(crate) fn resolve(&self, event: &Event, grid: &TileGrid, n_occupied: usize) -> Result<Resolved> {
         let n_voxels: usize = grid.max_tile_shape().iter().product();
         let paper = self.preset.family().is_some();
@@ -241,6 +280,7 @@ impl Settings {
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
             return Err(Error::argument(format!("the learning rate must be positive, not {learning_rate}")));
         }
+        let optimizer = self.optimizer(paper)?;
         let one_head = n_heads == 1 && !exact;
         let optimise = self.optimise.unwrap_or(if one_head { Optimise::Mse } else { Optimise::LogMae });
         let fit = FitSettings {
@@ -249,7 +289,11 @@ impl Settings {
             n_steps,
             batch,
             learning_rate,
-            last_rate: if paper { 1.0 } else { 0.01 },
+            last_rate: match self.schedule {
+                Some(ScheduleKind::Constant) => 1.0,
+                None if paper => 1.0,
+                Some(ScheduleKind::Cosine) | None => 0.01,
+            },
             loss: Loss {
                 value: match optimise {
                     Optimise::LogMae => ValueLoss::L1,
@@ -258,11 +302,10 @@ impl Settings {
                 value_scale: if n_heads == 1 { 1.0 } else { 0.5 },
                 correct: self.correct,
             },
-            // A second moment with a short memory follows the rounding noise of the last phase; with the usual
-            // 0.999 the log error of short fits is an eighth higher (docs/benchmarks.md).
-            adam: Adam { beta2: if paper { 0.999 } else { 0.99 }, ..Adam::default() },
+            optimizer,
             bits,
             rounding_from: if exact { 0.7 } else { 0.6 },
+            patience: self.patience,
             keep_last: paper,
             precision: match self.precision {
                 PrecisionKind::F32 => Precision::F32,

@@ -48,7 +48,7 @@ fn gradients(cpu: &Cpu, weights: &Weights, set: TrainingSet<'_>, precision: Prec
         table: None,
         loss: Loss { value: ValueLoss::L2, value_scale: 0.7, correct: false },
         schedule: Schedule { initial: 1e-3, last: 1.0, n_steps: 1 },
-        adam,
+        optimizer: adam.into(),
         rounding: None,
     };
     let mut trainer = cpu.trainer(weights, set, precision).unwrap();

@@ -8,8 +8,8 @@
 mod oracle;
 
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Precision, Schedule, ValueLoss};
-use inrfit::net::{Model, NetSpec, Weights, tensors};
+use inrfit::backend::{Adam, Backend, Muon, Optimizer, Precision, Schedule, ValueLoss};
+use inrfit::net::{Model, NetSpec, Source, Weights, tensors};
 use oracle::{Draws, FAMILIES, Family, Problem};
 
 /// How far a gradient may be from its reference. Rounding errors of a sum go with the size of its terms, not with
@@ -202,26 +202,88 @@ fn wrong_gradients_of(family: Family) {
     differs("features in another order at one drawn site", other.reference().1);
 }
 
-/// Adam in double precision, on the reference gradients; `correct` its moments for their start at 0.
-fn adam(p: &Problem, schedule: Schedule, adam: Adam, n_steps: u64, correct: bool) -> (Vec<f64>, Vec<f64>) {
+/// The optimisers in double precision, on the reference gradients; `correct` Adam's moments for their start at 0.
+/// Weights and second moments.
+fn optimised(
+    p: &Problem,
+    schedule: Schedule,
+    optimizer: Optimizer,
+    n_steps: u64,
+    correct: bool,
+) -> (Vec<f64>, Vec<f64>) {
+    let adam = optimizer.adam;
     let mut weights = p.weights64();
     let (mut m, mut v) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
+    let mut averages = vec![0.0; weights.len()];
     let [beta1, beta2, epsilon] = [adam.beta1, adam.beta2, adam.epsilon].map(f64::from);
     for step in 0..n_steps {
         let done = step as f64 / schedule.n_steps as f64;
         let share = 0.5 * (1.0 + (done * std::f64::consts::PI).cos());
         let last = f64::from(schedule.last);
         let rate = f64::from(schedule.initial) * (last + (1.0 - last) * share);
-        let gradient = p.gradient(&p.effective(&weights), &p.batch(step));
+        let mut gradient = p.gradient(&p.effective(&weights), &p.batch(step));
+        if let Some(longest) = optimizer.clip {
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let share = (f64::from(longest) / norm).min(1.0);
+            gradient.iter_mut().for_each(|g| *g *= share);
+        }
+        let before = weights.clone();
         let n = step as i32 + 1;
         let start = |beta: f64| if correct { 1.0 - beta.powi(n) } else { 1.0 };
         for (i, g) in gradient.iter().enumerate() {
             m[i] = beta1 * m[i] + (1.0 - beta1) * g;
             v[i] = beta2 * v[i] + (1.0 - beta2) * g * g;
+            weights[i] *= 1.0 - rate * f64::from(optimizer.decay);
             weights[i] -= rate * (m[i] / start(beta1)) / ((v[i] / start(beta2)).sqrt() + epsilon);
+        }
+        let Some(muon) = optimizer.muon else { continue };
+        let n_layers = p.spec.layers().len();
+        for t in tensors(&p.spec) {
+            let reads_inputs =
+                p.spec.layers()[t.layer].sources.iter().any(|s| !matches!(s, Source::Layer(_)));
+            if t.is_bias || t.layer + 1 == n_layers || reads_inputs {
+                continue;
+            }
+            let momentum = f64::from(muon.momentum);
+            let ahead: Vec<f64> = t
+                .range()
+                .map(|i| {
+                    averages[i] = momentum * averages[i] + (1.0 - momentum) * gradient[i];
+                    momentum * averages[i] + (1.0 - momentum) * gradient[i]
+                })
+                .collect();
+            let longer = t.n_rows.max(t.n_cols) as f64;
+            for (i, f) in t.range().zip(orthogonal(&ahead, t.n_rows, t.n_cols)) {
+                weights[i] = before[i] - rate * f64::from(muon.step) * longer.sqrt() * f;
+            }
         }
     }
     (weights, v)
+}
+
+/// Five steps of the quintic iteration of Muon, with the smaller product on whichever side.
+fn orthogonal(values: &[f64], n_rows: usize, n_cols: usize) -> Vec<f64> {
+    let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let mut x: Vec<Vec<f64>> =
+        values.chunks_exact(n_cols).map(|row| row.iter().map(|v| v / norm).collect()).collect();
+    let product = |a: &[Vec<f64>], b: &[Vec<f64>]| -> Vec<Vec<f64>> {
+        let column = |j: usize| b.iter().map(move |row| row[j]);
+        a.iter()
+            .map(|row| (0..b[0].len()).map(|j| row.iter().zip(column(j)).map(|(a, b)| a * b).sum()).collect())
+            .collect()
+    };
+    for _ in 0..5 {
+        let across: Vec<Vec<f64>> = (0..n_cols).map(|j| (0..n_rows).map(|i| x[i][j]).collect()).collect();
+        let square = product(&x, &across);
+        let third = product(&square, &x);
+        let fifth = product(&square, &third);
+        for (i, row) in x.iter_mut().enumerate() {
+            for (j, v) in row.iter_mut().enumerate() {
+                *v = 3.4445 * *v - 4.7750 * third[i][j] + 2.0315 * fifth[i][j];
+            }
+        }
+    }
+    x.concat()
 }
 
 #[test]
@@ -241,16 +303,51 @@ fn steps_are_those_of_adam() {
         trainer.weights().expect("weights").values().iter().map(|w| f64::from(*w)).collect();
     let moved = (0.0, changes(&after));
     let moments = (0.0, trainer.curvature().expect("moments").iter().map(|v| f64::from(*v)).collect());
-    let (weights, v) = adam(&p, schedule, settings, 5, true);
+    let (weights, v) = optimised(&p, schedule, settings.into(), 5, true);
     // Weights near 1 are rounded by 6e-8 at each of five steps of some 1e-3.
     let tolerance = Tolerance { relative: 1e-3, absolute: 1e-3, typical: 3e-4 };
     assert_close(&p, &moved, &(0.0, changes(&weights)), tolerance);
     assert_close(&p, &moments, &(0.0, v), tolerance);
     for (wrong, correct) in [(Adam { beta1: 0.8, ..settings }, true), (settings, false)] {
-        let (weights, _) = adam(&p, schedule, wrong, 5, correct);
+        let (weights, _) = optimised(&p, schedule, wrong.into(), 5, correct);
         assert!(
             compare(&p.spec, &moved, &(0.0, changes(&weights)), tolerance).is_err(),
             "{wrong:?} {correct}"
         );
+    }
+}
+
+#[test]
+fn steps_are_those_of_the_other_optimisers() {
+    let schedule = Schedule { initial: 1e-3, last: 0.1, n_steps: 4 };
+    let plain = Optimizer::from(Adam { epsilon: 1e-3, ..Adam::default() });
+    let muon = Muon { momentum: 0.9, step: 0.5 };
+    let others = [
+        Optimizer { decay: 5.0, ..plain },
+        Optimizer { clip: Some(1e-2), ..plain },
+        Optimizer { muon: Some(muon), ..plain },
+        Optimizer { muon: Some(muon), decay: 5.0, clip: Some(1e-2), ..plain },
+    ];
+    // Hidden matrices, and coordinates beside features, which Muon leaves to Adam.
+    let p = Problem::new(17, 3, 2, 3).with(ValueLoss::L2, Draws::Corrected(203));
+    let weights = Weights::new(p.spec, p.weights.clone()).expect("as many as the network has");
+    let cpu = Cpu::new(2).expect("two threads");
+    let changes = |after: Vec<f64>| after.iter().zip(p.weights64()).map(|(a, b)| a - b).collect::<Vec<_>>();
+    // Weights near 1 are rounded by 6e-8, and with short gradients all steps together are 3e-5.
+    let tolerance = Tolerance { relative: 5e-3, absolute: 1e-2, typical: 3e-3 };
+    let n_steps = 3;
+    for optimizer in others {
+        let mut trainer = cpu.trainer(&weights, p.set(), Precision::F32).expect("matching arrays");
+        trainer.run(&p.round(0, n_steps, schedule, optimizer)).expect("a round");
+        let after = trainer.weights().expect("weights").values().iter().map(|w| f64::from(*w)).collect();
+        let moved = (0.0, changes(after));
+        let expected = |optimizer| (0.0, changes(optimised(&p, schedule, optimizer, n_steps, true).0));
+        assert_close(&p, &moved, &expected(optimizer), tolerance);
+        let nearly =
+            optimizer.muon.map(|muon| Optimizer { muon: Some(Muon { step: 0.47, ..muon }), ..optimizer });
+        for wrong in [Some(plain), nearly].into_iter().flatten() {
+            let close = compare(&p.spec, &moved, &expected(wrong), tolerance);
+            assert!(close.is_err(), "{optimizer:?} as {wrong:?}");
+        }
     }
 }

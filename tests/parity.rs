@@ -229,7 +229,7 @@ fn trained(
             table: draws.is_some().then_some(&table),
             loss: Loss { value, value_scale: 0.7, correct: true },
             schedule: Schedule { initial: 3e-3, last: 0.1, n_steps: 4 },
-            adam: Adam::default(),
+            optimizer: Adam::default().into(),
             rounding: (rounded && first_step > 0).then_some(&steps[..]),
         };
         out.push(trainer.run(&round).expect("a round").to_bits());

@@ -24,11 +24,11 @@ impl Observer for Count {
 #[test]
 fn a_region_is_a_cut_of_the_whole() {
     for (dtype, preset, mode) in [
-        (DType::U16, Preset::Default, Mode::Field),
-        (DType::F32, Preset::Default, Mode::Field),
+        (DType::U16, Preset::Balanced, Mode::Field),
+        (DType::F32, Preset::Balanced, Mode::Field),
         (DType::U16, Preset::PaperSiren, Mode::Field),
-        (DType::U16, Preset::Default, Mode::Masked),
-        (DType::U16, Preset::Default, Mode::Lossless),
+        (DType::U16, Preset::Balanced, Mode::Masked),
+        (DType::U16, Preset::Balanced, Mode::Lossless),
     ] {
         let event = event([20, 17, 12], dtype);
         let settings =

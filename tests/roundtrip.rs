@@ -161,10 +161,10 @@ fn overhead_of_a_large_tile_stays_below_a_hundred_bytes() {
     let counts: Vec<u16> = (0..n).map(|i| if pattern(i) { 70 + (i % 900) as u16 } else { 0 }).collect();
     for samples in [Samples::from(extremes), Samples::from(floats), Samples::from(counts)] {
         let event = Event::new([130, 131, 40], samples).unwrap();
-        let plain = |model| (Preset::Default, Some(model), 2);
+        let plain = |model| (Preset::Balanced, Some(model), 2);
         for (preset, model, n_heads) in [
-            (Preset::Default, None, 1),
-            (Preset::Default, None, 2),
+            (Preset::Balanced, None, 1),
+            (Preset::Balanced, None, 2),
             (Preset::PaperSiren, None, 1),
             (Preset::PaperFfnet, None, 1),
             (Preset::PaperWire, None, 1),

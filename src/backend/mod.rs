@@ -85,6 +85,36 @@ impl Default for Adam {
     }
 }
 
+/// Muon (Jordan et al. 2024; for implicit networks arXiv 2512.14366): a hidden matrix moves along the orthogonal factor of
+/// its averaged gradient.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Muon {
+    /// Decay of the average; Nesterov's look-ahead is taken.
+    pub momentum: f32,
+    /// Root mean square of a step's changes, as a share of the learning rate.
+    pub step: f32,
+}
+
+/// How a step moves the weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Optimizer {
+    /// Of every weight that `muon` does not move.
+    pub adam: Adam,
+    /// Share of each weight, times the learning rate, that a step takes away beside (AdamW, Loshchilov and Hutter 2019);
+    /// 0 = none.
+    pub decay: f32,
+    /// Gradients whose norm over all weights is larger are shortened to it.
+    pub clip: Option<f32>,
+    /// Of the matrices between hidden layers, where given.
+    pub muon: Option<Muon>,
+}
+
+impl From<Adam> for Optimizer {
+    fn from(adam: Adam) -> Self {
+        Optimizer { adam, decay: 0.0, clip: None, muon: None }
+    }
+}
+
 /// Learning rate by step: `initial` throughout, or falling to `initial * last` along half a cosine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
@@ -124,7 +154,7 @@ pub struct Round<'a> {
     /// Learning rate.
     pub schedule: Schedule,
     /// Optimiser.
-    pub adam: Adam,
+    pub optimizer: Optimizer,
     /// Quantisation step of each tensor: the forward and backward pass see weights rounded to its multiples
     /// (straight-through: gradients go to the unrounded ones). `None` = unrounded.
     pub rounding: Option<&'a [f32]>,

@@ -8,8 +8,8 @@ use inrfit::prior::Priors;
 use inrfit::rate::Goal;
 use inrfit::residual::Bound;
 use inrfit::settings::{
-    Bits, Constants, DeviceRequest, Effort, Mode, ModelKind, Optimise, PrecisionKind, Preset, Sampling,
-    Settings,
+    Bits, Constants, DeviceRequest, Effort, Mode, ModelKind, Optimise, OptimizerKind, PrecisionKind, Preset,
+    Sampling, ScheduleKind, Settings,
 };
 use inrfit::tile::MAX_DEFAULT_TILE_VOXELS;
 use std::num::NonZeroUsize;
@@ -160,6 +160,21 @@ pub struct FitArgs {
     /// Learning rate of the first step [default: 0.001; masked: 0.003; networks other than siren: 0.003 to 0.01]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f32>,
+    /// Learning rate over the steps: cosine = falling to a hundredth along half a cosine, constant [default: cosine]
+    #[arg(long, value_name = "NAME", value_parser = one_of::<ScheduleKind>(ScheduleKind::NAMES), hide_possible_values = true)]
+    schedule: Option<ScheduleKind>,
+    /// How a step moves the weights: adam, adamw[:decay] (0.01) = weights also shrink by that share times the learning
+    /// rate, muon[:step] (0.2) = matrices between hidden layers move along the orthogonal factor of their averaged
+    /// gradient, changes having a root mean square of that share of the learning rate; all else by Adam [default: adam]
+    #[arg(long, value_name = "NAME")]
+    optimizer: Option<OptimizerKind>,
+    /// Shorten gradients whose norm over all weights is larger than this [default: never]
+    #[arg(long, value_name = "NORM", allow_hyphen_values = true)]
+    clip: Option<f32>,
+    /// End a phase of the fit early (first without rounding, then with it) after so many checkpoints in a row that gain
+    /// less than 1 %; there are up to 16 and 8 [default: never]
+    #[arg(long, value_name = "N")]
+    patience: Option<u32>,
     /// Train each event for this long at most, by the clock of the steps alone (checking and packing come on top); the
     /// bytes then differ from run to run
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -202,6 +217,10 @@ impl FitArgs {
             n_steps: self.steps,
             batch: self.batch.map(NonZeroUsize::get),
             learning_rate: self.learning_rate,
+            schedule: self.schedule,
+            optimizer: self.optimizer,
+            clip: self.clip,
+            patience: self.patience,
             tile: self.tile,
             precision: self.precision.unwrap_or(default.precision),
             seed: self.seed.unwrap_or(default.seed),

@@ -10,6 +10,7 @@
 
 #![allow(clippy::excessive_precision, reason = "constants are those of the format document, digit by digit")]
 
+pub mod matrix;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -89,8 +89,12 @@ named! {
 named! {
     /// A set of settings by name.
     Preset {
+        /// Files as large as those of `balanced`, after a fraction of the steps.
+        Fast = "fast",
         /// What the program does without options.
-        Default = "default",
+        Balanced = "balanced",
+        /// Several times the steps of `balanced`, and fewer bytes.
+        Best = "best",
         /// SIREN as the code of arXiv 2412.01754 runs it, its mistakes included (values 65 and 66 never come back,
         /// truncation loses half a count); only decoded values are held within the samples' range, as in every file.
         PaperSiren = "paper-siren",
@@ -120,7 +124,7 @@ impl Preset {
     /// The family of a published network.
     pub fn family(self) -> Option<ModelKind> {
         match self {
-            Preset::Default => None,
+            Preset::Fast | Preset::Balanced | Preset::Best => None,
             Preset::PaperSiren => Some(ModelKind::Siren),
             Preset::PaperFfnet => Some(ModelKind::Mfn),
             Preset::PaperWire => Some(ModelKind::WireReal),
@@ -163,6 +167,65 @@ named! {
         F32 = "f32",
         /// Products of bf16: faster where the processor has AVX512-BF16, a little less exact.
         Bf16 = "bf16",
+    }
+}
+
+named! {
+    /// Learning rate over the steps.
+    ScheduleKind {
+        /// Falling along half a cosine.
+        Cosine = "cosine",
+        /// The same throughout.
+        Constant = "constant",
+    }
+}
+
+/// How a step moves the weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OptimizerKind {
+    /// Adam.
+    Adam,
+    /// Adam, and weights shrink by this share of themselves, times the learning rate.
+    AdamW(f32),
+    /// Matrices between hidden layers by Muon, with changes whose root mean square is this share of the learning rate; all
+    /// other weights by Adam.
+    Muon(f32),
+}
+
+impl OptimizerKind {
+    const DECAY: f32 = 0.01;
+    const STEP: f32 = 0.2;
+}
+
+impl fmt::Display for OptimizerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptimizerKind::Adam => f.write_str("adam"),
+            OptimizerKind::AdamW(decay) => write!(f, "adamw:{decay}"),
+            OptimizerKind::Muon(step) => write!(f, "muon:{step}"),
+        }
+    }
+}
+
+impl FromStr for OptimizerKind {
+    type Err = Error;
+    fn from_str(s: &str) -> Result<Self> {
+        let (name, number) = s.split_once(':').map_or((s, None), |(name, number)| (name, Some(number)));
+        let or = |default: f32| match number {
+            None => Some(default),
+            Some(number) => number.parse().ok().filter(|x: &f32| x.is_finite() && *x > 0.0),
+        };
+        match (name, number) {
+            ("adam", None) => Some(OptimizerKind::Adam),
+            ("adamw", _) => or(Self::DECAY).map(OptimizerKind::AdamW),
+            ("muon", _) => or(Self::STEP).map(OptimizerKind::Muon),
+            _ => None,
+        }
+        .ok_or_else(|| {
+            Error::argument(format!(
+                "'{s}' is none of adam, adamw[:decay], muon[:step], with positive numbers"
+            ))
+        })
     }
 }
 

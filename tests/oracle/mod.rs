@@ -6,7 +6,9 @@
 mod autodiff;
 
 use inrfit::backend::cpu::Cpu;
-use inrfit::backend::{Adam, Backend, Loss, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss};
+use inrfit::backend::{
+    Adam, Backend, Loss, Optimizer, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss,
+};
 use inrfit::net::{Activation, Dense, Form, Model, NetSpec, Source, Weights, tensors};
 use inrfit_sampling::DrawTable;
 use inrfit_sampling::rng::Stream;
@@ -132,13 +134,29 @@ impl Problem {
         TrainingSet { sites: self.sites(), targets: &self.targets, occupied: &self.occupied }
     }
 
-    pub fn round(&self, first_step: u64, n_steps: u64, schedule: Schedule, adam: Adam) -> Round<'_> {
+    pub fn round(
+        &self,
+        first_step: u64,
+        n_steps: u64,
+        schedule: Schedule,
+        how: impl Into<Optimizer>,
+    ) -> Round<'_> {
         let (table, batch) = match self.draws {
             Draws::All => (None, 0),
             Draws::Biased(batch) | Draws::Corrected(batch) => (Some(&self.table), batch),
         };
-        let rounding = self.rounding.as_deref();
-        Round { first_step, n_steps, batch, seed: SEED, table, loss: self.loss, schedule, adam, rounding }
+        let (optimizer, rounding) = (how.into(), self.rounding.as_deref());
+        Round {
+            first_step,
+            n_steps,
+            batch,
+            seed: SEED,
+            table,
+            loss: self.loss,
+            schedule,
+            optimizer,
+            rounding,
+        }
     }
 
     /// Loss and gradient of step 0 as the trainer has them.

@@ -2,6 +2,7 @@
 
 mod bf16;
 mod kernel;
+mod muon;
 mod plan;
 mod tangent;
 mod trainer;

@@ -3,8 +3,9 @@
 use super::Cpu;
 use super::bf16::{self, PairPanels, PairScratch};
 use super::kernel::{self, Goal, Scratch, TILE};
+use super::muon::HiddenMatrices;
 use super::plan::Plan;
-use crate::backend::{Adam, Precision, Round, Trainer, TrainingSet};
+use crate::backend::{Optimizer, Precision, Round, Trainer, TrainingSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lane::{Bf16, Bf16Kernel, Kernel, Simd, dispatch, dispatch_bf16};
 use crate::net::{Weights, tensors};
@@ -49,6 +50,10 @@ pub struct CpuTrainer<'a> {
     /// Number of the tensor that each panel value belongs to; [`NO_TENSOR`] where nothing is stored.
     tensor_of: Vec<u16>,
     n_updates: u64,
+    /// With Muon only.
+    hidden: Option<HiddenMatrices>,
+    /// The sum of the groups' gradients, where more than Adam needs it.
+    gradient: Vec<f32>,
 }
 
 impl<'a> CpuTrainer<'a> {
@@ -91,6 +96,8 @@ impl<'a> CpuTrainer<'a> {
             tensor_of,
             params,
             n_updates: 0,
+            hidden: None,
+            gradient: Vec::new(),
             plan,
         })
     }
@@ -213,28 +220,50 @@ impl Bf16Kernel for Pass<'_> {
     }
 }
 
-/// One chunk of the optimiser: sums the groups' gradients and moves the parameters.
-fn update(
-    first: usize,
-    params: &mut [f32],
-    moment1: &mut [f32],
-    moment2: &mut [f32],
-    groups: &[Group],
-    adam: &Adam,
+/// How a step of Adam moves the parameters.
+struct Update<'a> {
+    optimizer: &'a Optimizer,
+    /// Learning rate, with the first moment's correction.
     rate: f32,
+    /// One over the root of the second moment's correction.
     root2: f32,
-) {
-    for i in 0..params.len() {
-        let mut g = 0.0;
-        for group in groups {
-            g += group.gradient[first + i];
+    /// What weights keep.
+    kept: f32,
+    /// What gradients are multiplied by.
+    clip: f32,
+}
+
+impl Update<'_> {
+    /// Sums the gradients of some parameters, from `first` on, and moves them.
+    fn run(
+        &self,
+        first: usize,
+        params: &mut [f32],
+        moment1: &mut [f32],
+        moment2: &mut [f32],
+        gradients: &[&[f32]],
+    ) {
+        let adam = &self.optimizer.adam;
+        for i in 0..params.len() {
+            let mut g = 0.0;
+            for gradient in gradients {
+                g += gradient[first + i];
+            }
+            g *= self.clip;
+            let m = adam.beta1 * moment1[i] + (1.0 - adam.beta1) * g;
+            let v = adam.beta2 * moment2[i] + (1.0 - adam.beta2) * (g * g);
+            moment1[i] = m;
+            moment2[i] = v;
+            params[i] = self.kept * params[i] - self.rate * m / (v.sqrt() * self.root2 + adam.epsilon);
         }
-        let m = adam.beta1 * moment1[i] + (1.0 - adam.beta1) * g;
-        let v = adam.beta2 * moment2[i] + (1.0 - adam.beta2) * (g * g);
-        moment1[i] = m;
-        moment2[i] = v;
-        params[i] -= rate * m / (v.sqrt() * root2 + adam.epsilon);
     }
+}
+
+/// What shortens `gradient` to `longest`: 1 where it is no longer.
+fn clip(plan: &Plan, gradient: &[f32], longest: f32) -> f32 {
+    let squares = plan.unpack(gradient).into_iter().map(|g| f64::from(g) * f64::from(g));
+    let norm = squares.sum::<f64>().sqrt();
+    (f64::from(longest) / norm).min(1.0) as f32
 }
 
 /// `base^n` by squaring: basic operations only, so the same everywhere.
@@ -276,12 +305,19 @@ impl Trainer for CpuTrainer<'_> {
             let (plan, set, cpu) = (&self.plan, &self.set, self.cpu);
             let (params, transposed, panels) = (&self.effective, &self.transposed, self.panels.as_ref());
             let groups = &mut self.groups[..n_groups];
-            let correction1 = (1.0 - power(f64::from(round.adam.beta1), self.n_updates)) as f32;
-            let correction2 = (1.0 - power(f64::from(round.adam.beta2), self.n_updates)) as f32;
-            let rate = round.schedule.rate(step) / correction1;
-            let root2 = 1.0 / correction2.sqrt();
+            let optimizer = &round.optimizer;
+            let correction1 = (1.0 - power(f64::from(optimizer.adam.beta1), self.n_updates)) as f32;
+            let correction2 = (1.0 - power(f64::from(optimizer.adam.beta2), self.n_updates)) as f32;
+            let rate = round.schedule.rate(step);
+            let mut update = Update {
+                optimizer,
+                rate: rate / correction1,
+                root2: 1.0 / correction2.sqrt(),
+                kept: 1.0 - rate * optimizer.decay,
+                clip: 1.0,
+            };
             let (moment1, moment2) = (&mut self.moment1, &mut self.moment2);
-            let unrounded = &mut self.params;
+            let (unrounded, sum, hidden) = (&mut self.params, &mut self.gradient, &mut self.hidden);
             cpu.pool.install(|| {
                 groups.par_iter_mut().enumerate().for_each(|(g, group)| {
                     let tile = |g: usize| (g * n_tiles / n_groups * TILE).min(batch);
@@ -294,16 +330,32 @@ impl Trainer for CpuTrainer<'_> {
                         None => dispatch(cpu.level, pass),
                     }
                 });
-                let groups = &*groups;
+                let mut gradients: Vec<&[f32]> = groups.iter().map(|g| &g.gradient[..]).collect();
+                if optimizer.clip.is_some() || optimizer.muon.is_some() {
+                    sum.clear();
+                    sum.resize(plan.n_params, 0.0);
+                    for gradient in gradients {
+                        sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+                    }
+                    gradients = vec![sum];
+                }
+                if let Some(longest) = optimizer.clip {
+                    update.clip = clip(plan, gradients[0], longest);
+                }
+                if let Some(muon) = &optimizer.muon {
+                    let hidden = hidden.get_or_insert_with(|| HiddenMatrices::new(plan));
+                    hidden.step(cpu.level, muon, rate, gradients[0], update.clip, unrounded);
+                }
                 unrounded
                     .par_chunks_mut(CHUNK)
                     .zip(moment1.par_chunks_mut(CHUNK))
                     .zip(moment2.par_chunks_mut(CHUNK))
                     .enumerate()
-                    .for_each(|(i, ((p, m), v))| {
-                        update(i * CHUNK, p, m, v, groups, &round.adam, rate, root2)
-                    });
+                    .for_each(|(i, ((p, m), v))| update.run(i * CHUNK, p, m, v, &gradients));
             });
+            if let (Some(hidden), true) = (&self.hidden, optimizer.muon.is_some()) {
+                hidden.place(&mut self.params);
+            }
             total += groups.iter().map(|g| g.loss).sum::<f64>();
         }
         Ok(total / round.n_steps.max(1) as f64)

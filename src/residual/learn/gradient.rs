@@ -1,5 +1,6 @@
 //! The code length of values under a context network in training, and its gradient.
 
+use crate::lane::matrix::{View, multiply};
 use crate::lane::{Kernel, Scalar, Simd};
 use crate::residual::neighbourhood::{Features, N_FEATURES};
 use crate::residual::network::{BLOCK, N_OUTPUTS, N_PARTS};
@@ -38,68 +39,6 @@ impl Layout {
 
     pub fn bias(&self, l: usize) -> std::ops::Range<usize> {
         self.biases[l]..self.biases[l] + self.n_out[l]
-    }
-}
-
-/// A matrix within a slice: element (i, j) is at `i * rows + j * columns`.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-}
-
-/// `c += a b` for `a` of shape (`m`, `k`) and `c` of shape (`m`, `n`), row after row; `n` is a multiple of [`BLOCK`].
-#[inline(always)]
-fn multiply<S: Simd>(s: S, [m, n, k]: [usize; 3], a: View<'_>, b: &[f32], c: &mut [f32]) {
-    assert!(n.is_multiple_of(BLOCK) && b.len() >= k * n && c.len() >= m * n);
-    let mut i = 0;
-    while i < m {
-        let left = m - i;
-        let mut j = 0;
-        while j < n {
-            match (left >= 4, n - j >= 2 * S::N) {
-                (true, true) => multiply_tile::<S, 4, 2>(s, [i, j, n, k], a, b, c),
-                (true, false) => multiply_tile::<S, 4, 1>(s, [i, j, n, k], a, b, c),
-                (false, true) => multiply_tile::<S, 1, 2>(s, [i, j, n, k], a, b, c),
-                (false, false) => multiply_tile::<S, 1, 1>(s, [i, j, n, k], a, b, c),
-            }
-            j += if n - j >= 2 * S::N { 2 * S::N } else { S::N };
-        }
-        i += if left >= 4 { 4 } else { 1 };
-    }
-}
-
-/// [`multiply`] for `R` rows from `i` and `C` vectors of columns from `j`.
-#[inline(always)]
-fn multiply_tile<S: Simd, const R: usize, const C: usize>(
-    s: S,
-    [i, j, n, k]: [usize; 4],
-    a: View<'_>,
-    b: &[f32],
-    c: &mut [f32],
-) {
-    let mut sums = [[s.splat(0.0); C]; R];
-    for l in 0..k {
-        let row = &b[l * n + j..][..C * S::N];
-        for v in 0..C {
-            // SAFETY: `row` has C vectors of N values.
-            let b = unsafe { s.load(row.as_ptr().add(v * S::N)) };
-            for r in 0..R {
-                let a = s.splat(a.values[(i + r) * a.rows + l * a.columns]);
-                sums[r][v] = s.fma(a, b, sums[r][v]);
-            }
-        }
-    }
-    for (r, sums) in sums.iter().enumerate() {
-        let row = &mut c[(i + r) * n + j..][..C * S::N];
-        for (v, sum) in sums.iter().enumerate() {
-            // SAFETY: `row` has C vectors of N values.
-            unsafe {
-                let at = row.as_mut_ptr().add(v * S::N);
-                s.store(at, s.add(s.load(at), *sum));
-            }
-        }
     }
 }
 
