@@ -3,8 +3,8 @@
 mod made_up;
 
 use inrfit_figures::{
-    CHART_SIZE, Chart, Curve, Error, EventView, Format, Histogram, Line, Metric, Published, Record,
-    SamplingAxis, SamplingPlot, SamplingRow, Sheet,
+    CHART_SIZE, Chart, Curve, Decoded, Error, EventView, Format, Histogram, Line, Metric, Pairs, Published,
+    Record, SamplingAxis, SamplingPlot, SamplingRow, Sheet, Strip, StripRow, Strips, Values,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -180,23 +180,185 @@ fn odd_sampling_rows_do_not_panic() {
 fn a_histogram_shows_both_and_their_occupancy() {
     let (original, decoded) = made_up::event([48, 64, 4]);
     let histogram = Histogram { title: "Values".to_owned(), ..Histogram::default() };
-    let svg = both(|f| histogram.render(&original, &decoded, f), CHART_SIZE);
+    let svg = both(|f| histogram.render(&original, &[Decoded::new(&decoded)], f), CHART_SIZE);
     let share = 100.0 * original.iter().filter(|v| **v != 0.0).count() as f64 / original.len() as f64;
     assert_words(&svg, &["true", "decoded", "voxels per bin", &format!("{share:.2} % occupied")]);
+    assert_words(&svg, &["occupied voxels: ADC"]);
+    let log2 = Histogram { values: Values::Log2, ..histogram };
+    let copies = [Decoded { name: "one", samples: &decoded }, Decoded { name: "two", samples: &original }];
+    let svg = both(|f| log2.render(&original, &copies, f), CHART_SIZE);
+    assert_words(&svg, &["true", "one", "two", "voxels per ADC", "occupied voxels: log2(ADC + 1)", "8"]);
+}
+
+/// Sizes and RGB bytes of a PNG picture.
+fn pixels_of(bytes: &[u8]) -> (usize, usize, Vec<u8>) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    (info.width as usize, info.height as usize, pixels)
+}
+
+#[test]
+fn pairs_lie_where_their_values_say() {
+    // Eight bins of one count each: 1 to 8. One panel, 560 wide from (124, 76) on.
+    let true_and_decoded: [(f32, f32); 7] =
+        [(1.0, 8.0), (8.0, 1.0), (4.0, 4.0), (0.0, 0.0), (3.0, 0.0), (0.0, 6.0), (5.0, 2.0)];
+    let original: Vec<f32> = true_and_decoded.iter().map(|p| p.0).collect();
+    let decoded: Vec<f32> = true_and_decoded.iter().map(|p| p.1).collect();
+    let (width, _, pixels) =
+        pixels_of(&Pairs::default().render(&original, &[Decoded::new(&decoded)], Format::Png).unwrap());
+    // A corner of each cell, off the diagonal.
+    let cell = |i: usize, k: usize| {
+        let (x, y) = (124 + (i - 1) * 70 + 20, 76 + (8 - k) * 70 + 20);
+        pixels[(y * width + x) * 3..][..3] != [255; 3]
+    };
+    for i in 1..=8 {
+        for k in 1..=8 {
+            let is_there = true_and_decoded.contains(&(i as f32, k as f32));
+            assert_eq!(cell(i, k), is_there, "true {i}, decoded {k}");
+        }
+    }
+    let at = |x: usize, y: usize| pixels[(y * width + x) * 3..][..3] != [255; 3];
+    for v in 1..=8 {
+        assert_eq!(at(124 + (v - 1) * 70 + 35, 76 + 560 + 6 + 11), v == 3, "lost {v}");
+        assert_eq!(at(96 + 11, 76 + (8 - v) * 70 + 35), v == 6, "fake {v}");
+    }
+}
+
+#[test]
+fn pairs_have_a_panel_for_each_copy_and_its_shares() {
+    let (original, decoded) = made_up::event([48, 64, 4]);
+    let pairs = Pairs { title: "Pairs".to_owned(), ..Pairs::default() };
+    let copies = ["one", "two", "three", "four"].map(|name| Decoded { name, samples: &decoded });
+    let n = |values: &[f32]| values.iter().filter(|v| **v != 0.0).count() as f64;
+    let lost = original.iter().zip(&decoded).filter(|(a, b)| **a != 0.0 && **b == 0.0).count() as f64;
+    let shares = format!("lost {:.2} %, fake 0.00 %", 100.0 * lost / n(&original));
+    let sizes = [(708, 858), (1122, 758), (1336, 658), (1336, 1136)];
+    for k in 1..=4 {
+        for values in [Values::Plain, Values::Log2] {
+            let pairs = Pairs { values, ..pairs.clone() };
+            let svg = both(|f| pairs.render(&original, &copies[..k], f), sizes[k - 1]);
+            assert_words(&svg, &["Pairs", "one", "voxels per cell", &shares]);
+            assert_eq!(svg.contains("\ntrue: log2(ADC + 1)\n"), values == Values::Log2);
+            assert_eq!(svg.contains("\ndecoded: ADC\n"), values == Values::Plain);
+            assert_eq!(svg.matches(&shares).count(), k);
+        }
+    }
+    let none = pairs.render(&original, &[], Format::Svg);
+    let short = pairs.render(&original, &[Decoded { name: "short", samples: &decoded[1..] }], Format::Svg);
+    for refused in [none, short] {
+        assert!(matches!(refused, Err(Error::Data(_))));
+    }
+}
+
+#[test]
+fn odd_values_do_not_stop_pairs() {
+    let odd = [0.0, -0.0, f32::NAN, f32::INFINITY, f32::MIN, f32::MAX, 1e-45, -70.0, 0.5, 16_777_216.0];
+    for values in [Values::Plain, Values::Log2] {
+        for n_bins in [0, 1, 7, usize::MAX] {
+            let pairs = Pairs { n_bins, values, ..Pairs::default() };
+            for (i, &a) in odd.iter().enumerate() {
+                let b = odd[(i + 1) % odd.len()];
+                checked_svg(pairs.render(&[a, b], &[Decoded::new(&[b, b])], Format::Svg).unwrap());
+            }
+            let reversed: Vec<f32> = odd.iter().rev().copied().collect();
+            let svg = pairs.render(&odd, &[Decoded::new(&reversed)], Format::Svg).unwrap();
+            assert_words(&checked_svg(svg), &["4 pairs not finite"]);
+        }
+    }
+    let svg = both(|f| Pairs::default().render(&[], &[Decoded::new(&[])], f), (708, 822));
+    assert_words(&svg, &["no voxel is occupied on either side", "lost none, fake none"]);
+}
+
+/// Two rows of three columns, one panel missing, grids of different fineness.
+fn strips() -> Strips {
+    let strip = |shape: [usize; 2], note: &str| {
+        let values = (0..shape[0] * shape[1]).map(|i| (i % 7) as f32).collect();
+        Some(Strip { shape, values, note: note.to_owned() })
+    };
+    let rows = vec![
+        StripRow { name: "all".to_owned(), panels: vec![strip([4, 8], ""), None, strip([4, 8], "MSE 1.5")] },
+        StripRow {
+            name: "1 of 4".to_owned(),
+            panels: vec![strip([4, 8], ""), strip([2, 4], "MSE 3"), strip([40, 800], "MSE 2")],
+        },
+    ];
+    Strips {
+        title: "Strips".to_owned(),
+        columns: ["true", "nearest", "field"].map(str::to_owned).to_vec(),
+        rows,
+        axis_names: ["azimuth", "z"].map(str::to_owned),
+        value_name: "ADC".to_owned(),
+    }
+}
+
+#[test]
+fn strips_show_every_panel_with_its_note() {
+    let svg = both(|f| strips().render(f), strips().size().unwrap());
+    assert_words(&svg, &["Strips", "true", "nearest", "field", "all", "1 of 4", "MSE 1.5", "MSE 3", "MSE 2"]);
+    assert_words(&svg, &["azimuth", "z", "ADC"]);
+    assert_eq!(svg.matches("<image ").count(), 5 + 1, "five panels and the scale");
+}
+
+#[test]
+fn strips_have_one_scale_and_the_lowest_row_below() {
+    let [dim, bright] = [10.0, 1000.0].map(|top| {
+        let values = vec![1.0, 0.0, 0.0, top];
+        Some(Strip { shape: [2, 2], values, note: String::new() })
+    });
+    let row = StripRow { name: String::new(), panels: vec![dim, bright] };
+    let picture = Strips { rows: vec![row], columns: vec![String::new(); 2], ..Strips::default() };
+    let (width, _, pixels) = pixels_of(&picture.render(Format::Png).unwrap());
+    // Panels of 480 x 480 from (128, 50) on, 22 apart.
+    let at = |panel: usize, row: usize, column: usize| {
+        let (x, y) = (128 + panel * 502 + 120 + 240 * column, 50 + 120 + 240 * (1 - row));
+        &pixels[(y * width + x) * 3..][..3]
+    };
+    assert_eq!(at(0, 0, 0), at(1, 0, 0), "equal values, equal colours");
+    assert_ne!(at(0, 1, 1), at(1, 1, 1), "a tenth of the largest is not the largest");
+    for (panel, row, column) in [(0, 0, 1), (0, 1, 0), (1, 0, 1), (1, 1, 0)] {
+        assert_eq!(at(panel, row, column), [255; 3], "zero is white");
+    }
+}
+
+#[test]
+fn strips_that_do_not_fit_are_refused_and_odd_values_drawn() {
+    let mut wrong: Vec<Strips> = (0..5).map(|_| strips()).collect();
+    wrong[0].rows[0].panels.pop();
+    wrong[1].rows[0].panels[0].as_mut().unwrap().values.pop();
+    wrong[2].rows[0].panels[0] = Some(Strip { shape: [usize::MAX, 2], ..Strip::default() });
+    wrong[3].rows.clear();
+    wrong[4].columns = vec![String::new(); 1000];
+    for strips in wrong {
+        assert!(matches!(strips.render(Format::Svg), Err(Error::Data(_))) && strips.size().is_err());
+    }
+    let values = vec![f32::NAN, f32::INFINITY, -1.0, 0.0, f32::MAX, 1e-45];
+    let panels = vec![Some(Strip { shape: [1, 6], values, note: "\u{0}<&>".repeat(99) })];
+    let odd = Strips {
+        columns: vec!["x".repeat(999)],
+        rows: vec![StripRow { name: "\n".repeat(99), panels }],
+        ..Strips::default()
+    };
+    assert_words(&both(|f| odd.render(f), odd.size().unwrap()), &["grey: negative or not finite"]);
+    let empty = Strips { rows: vec![StripRow { name: String::new(), panels: vec![None] }], ..odd };
+    assert_words(&both(|f| empty.render(f), empty.size().unwrap()), &["no value above 0"]);
 }
 
 #[test]
 fn odd_values_do_not_stop_a_histogram() {
     let odd = [0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MIN, f32::MAX, 1e-45, -70.0, 0.5];
     for n_bins in [0, 1, 7, usize::MAX] {
-        let histogram = Histogram { n_bins, ..Histogram::default() };
-        for values in [&odd[..], &odd[2..3], &odd[5..6], &odd[7..8], &odd[..0]] {
-            checked_svg(histogram.render(values, &odd[..1], Format::Svg).unwrap());
-            checked_svg(histogram.render(&[], values, Format::Svg).unwrap());
+        for shown in [Values::Plain, Values::Log2] {
+            let histogram = Histogram { n_bins, values: shown, ..Histogram::default() };
+            for values in [&odd[..], &odd[2..3], &odd[5..6], &odd[6..7], &odd[7..8], &odd[..0]] {
+                checked_svg(histogram.render(values, &[Decoded::new(&odd[..1])], Format::Svg).unwrap());
+                checked_svg(histogram.render(&[], &[Decoded::new(values)], Format::Svg).unwrap());
+                checked_svg(histogram.render(values, &[], Format::Svg).unwrap());
+            }
         }
     }
     assert_words(
-        &both(|f| Histogram::default().render(&[], &[0.0], f), CHART_SIZE),
+        &both(|f| Histogram::default().render(&[], &[Decoded::new(&[0.0])], f), CHART_SIZE),
         &["no value other than 0"],
     );
 }
@@ -217,6 +379,21 @@ fn an_event_view_shows_three_panels_and_two_scales() {
             "the axis cut across is no axis of the picture"
         );
     }
+}
+
+#[test]
+fn an_event_view_has_a_row_for_each_copy_on_common_scales() {
+    let shape = [64, 83, 4];
+    let (original, decoded) = made_up::event(shape);
+    let mut view = EventView::new(shape, &original, &decoded, 1);
+    let one = view.size().unwrap();
+    view.decoded = ["one", "two"].map(|name| Decoded { name, samples: &decoded }).to_vec();
+    view.values = Values::Log2;
+    let two = view.size().unwrap();
+    assert!(two.0 == one.0 && two.1 > one.1 + 250, "{one:?} {two:?}");
+    let svg = both(|f| view.render(f), two);
+    assert_words(&svg, &["one", "two", "one − true", "two − true", "ADC", "difference of log2(ADC + 1)"]);
+    assert_eq!(svg.matches("<image ").count(), 2 * 3 + 2);
 }
 
 #[test]
@@ -253,8 +430,9 @@ fn thin_tracks_survive_in_large_layers() {
     view.axis = 1;
     let with = view.render(Format::Png).unwrap();
     let empty = vec![0f32; original.len()];
-    let without =
-        EventView { original: &empty, decoded: &empty, ..view.clone() }.render(Format::Png).unwrap();
+    let without = EventView { original: &empty, decoded: vec![Decoded::new(&empty)], ..view.clone() }
+        .render(Format::Png)
+        .unwrap();
     assert_ne!(with, without);
 }
 
@@ -285,9 +463,11 @@ fn events_that_do_not_fit_are_refused() {
     let good = EventView::new([2, 2, 2], &values, &values, 0);
     let bad = [
         EventView { shape: [2, 2, 3], ..good.clone() },
-        EventView { shape: [0, 2, 2], original: &[], decoded: &[], ..good.clone() },
+        EventView { shape: [0, 2, 2], original: &[], decoded: vec![Decoded::new(&[])], ..good.clone() },
         EventView { shape: [usize::MAX, usize::MAX, 2], ..good.clone() },
-        EventView { decoded: &values[1..], ..good.clone() },
+        EventView { decoded: vec![Decoded::new(&values[1..])], ..good.clone() },
+        EventView { decoded: vec![], ..good.clone() },
+        EventView { decoded: vec![Decoded::new(&values); 100], ..good.clone() },
         EventView { axis: 3, ..good.clone() },
         EventView { layer: 2, ..good },
     ];
@@ -306,9 +486,12 @@ fn pictures_are_saved_by_their_ending() {
     assert_eq!(std::fs::read(path("curve.svg")).unwrap(), curve().render(&rows, Format::Svg).unwrap());
     sampling_plot().save(&made_up::sampling_rows(), &path("sampling.PNG")).unwrap();
     assert_eq!(checked_png(&std::fs::read(path("sampling.PNG")).unwrap()).0, CHART_SIZE);
-    Histogram::default().save(&[1.0, 2.0], &[1.0], &path("histogram.png")).unwrap();
+    let one = [Decoded::new(&[1.0, 2.0])];
+    Histogram::default().save(&[1.0, 2.0], &one, &path("histogram.png")).unwrap();
+    Pairs::default().save(&[1.0, 2.0], &one, &path("pairs.png")).unwrap();
+    strips().save(&path("strips.png")).unwrap();
     EventView::new([1, 1, 2], &[1.0, 2.0], &[1.0, 2.0], 0).save(&path("event.svg")).unwrap();
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "temporary files are left behind");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 6, "temporary files are left behind");
     assert!(matches!(curve().save(&rows, &path("curve.jpeg")), Err(Error::Data(_))));
     assert!(matches!(curve().save(&rows, &path("none/curve.svg")), Err(Error::Io { .. })));
     assert_eq!(Format::of(Path::new("a.b.SVG")).unwrap(), Format::Svg);
