@@ -134,9 +134,35 @@ pub(crate) struct Resolved {
     pub calibrate: bool,
 }
 
-/// Voxels, and occupied voxels, that a weight of the automatic width stands for.
-const VOXELS_PER_WEIGHT: f64 = 22.0;
-const OCCUPIED_PER_WEIGHT: f64 = 1.7;
+/// How long a fit is, and how wide its network.
+struct Pace {
+    n_steps: u64,
+    optimizer: OptimizerKind,
+    /// Voxels, and occupied voxels, that a weight of the automatic width stands for where the field decides on occupancy.
+    voxels_per_weight: f64,
+    occupied_per_weight: f64,
+}
+
+impl Pace {
+    /// As measured (docs/benchmarks.md): beside an exact support Muon is ahead of Adam; where the field decides on
+    /// occupancy it is behind.
+    fn of(preset: Preset, exact: bool) -> Pace {
+        let muon = OptimizerKind::Muon(0.2);
+        let (n_steps, optimizer, voxels_per_weight, occupied_per_weight) = match (preset, exact) {
+            (Preset::Fast, true) => (1500, muon, 22.0, 1.7),
+            (Preset::Fast, false) => (1400, OptimizerKind::Adam, 22.0, 1.7),
+            (Preset::Balanced, true) => (3000, muon, 22.0, 1.7),
+            (Preset::Balanced, false) => (5500, OptimizerKind::Adam, 22.0, 1.7),
+            (Preset::Best, true) => (12_000, muon, 22.0, 1.7),
+            (Preset::Best, false) => (22_000, OptimizerKind::Adam, 33.0, 2.5),
+            // As published.
+            (Preset::PaperSiren | Preset::PaperFfnet | Preset::PaperWire, _) => {
+                (3000, OptimizerKind::Adam, 22.0, 1.7)
+            }
+        };
+        Pace { n_steps, optimizer, voxels_per_weight, occupied_per_weight }
+    }
+}
 
 /// Mean bits of a weight beside an exact support, where a byte of weights is worth less error than in a wide network.
 const MASKED_BITS: f32 = 4.0;
@@ -182,8 +208,8 @@ impl Settings {
             || self.mode == Mode::Bounded && self.effort == Effort::Best
     }
 
-    /// How steps move the weights; `paper` = as published.
-    fn optimizer(&self, paper: bool) -> Result<Optimizer> {
+    /// How steps move the weights: by `kind` where nothing is said; `paper` = with the constants as published.
+    fn optimizer(&self, paper: bool, kind: OptimizerKind) -> Result<Optimizer> {
         if let Some(clip) = self.clip.filter(|clip| !(clip.is_finite() && *clip > 0.0)) {
             return Err(Error::argument(format!("the longest gradient must be positive, not {clip}")));
         }
@@ -192,7 +218,7 @@ impl Settings {
                 "a fit waits for one checkpoint at least: patience is a number from 1 on",
             ));
         }
-        let kind = self.optimizer.unwrap_or(OptimizerKind::Adam);
+        let kind = self.optimizer.unwrap_or(kind);
         Ok(Optimizer {
             // A second moment with a short memory follows the rounding noise of the last phase; with the usual
             // 0.999 the log error of short fits is an eighth higher (docs/benchmarks.md).
@@ -213,10 +239,11 @@ impl Settings {
         let paper = self.preset.family().is_some();
         let n_layers = self.n_layers.unwrap_or(3);
         let exact = self.mode.is_exact();
+        let pace = Pace::of(self.preset, exact);
         let n_heads = self.n_heads.unwrap_or(if paper || exact { 1 } else { 2 });
         if exact && (paper || n_heads != 1) {
             return Err(Error::argument(format!(
-                "mode {} has one head and no preset but default: others need --mode field",
+                "mode {} has one head and no preset of a paper: those need --mode field",
                 self.mode
             )));
         }
@@ -238,8 +265,8 @@ impl Settings {
                         (most.min(spec(&siren, MASKED_HIDDEN).n_weights() as f64), 1, 512)
                     }
                     false => {
-                        let most = n_voxels as f64 / VOXELS_PER_WEIGHT;
-                        (most.min(n_occupied as f64 / OCCUPIED_PER_WEIGHT), 8, 512)
+                        let most = n_voxels as f64 / pace.voxels_per_weight;
+                        (most.min(n_occupied as f64 / pace.occupied_per_weight), 8, 512)
                     }
                 };
                 let fits = |h: &usize| spec(&family, *h).n_weights() as f64 <= most;
@@ -266,11 +293,7 @@ impl Settings {
         };
         // Tiles of few occupied voxels see each of them several times in a few steps.
         let batch = self.batch.unwrap_or(if exact { (n_occupied / 4).clamp(256, 4096) } else { 8192 });
-        let n_steps = self.n_steps.unwrap_or(match (paper, exact) {
-            (true, _) => 3000,
-            (_, true) => 6000,
-            _ => 5500,
-        });
+        let n_steps = self.n_steps.unwrap_or(pace.n_steps);
         if !(1..=MAX_BATCH).contains(&batch) || !(1..=MAX_STEPS).contains(&n_steps) {
             return Err(Error::argument(format!(
                 "a fit has 1 to {MAX_STEPS} steps of 1 to {MAX_BATCH} sites, not {n_steps} of {batch}"
@@ -280,7 +303,7 @@ impl Settings {
         if !(learning_rate.is_finite() && learning_rate > 0.0) {
             return Err(Error::argument(format!("the learning rate must be positive, not {learning_rate}")));
         }
-        let optimizer = self.optimizer(paper)?;
+        let optimizer = self.optimizer(paper, pace.optimizer)?;
         let one_head = n_heads == 1 && !exact;
         let optimise = self.optimise.unwrap_or(if one_head { Optimise::Mse } else { Optimise::LogMae });
         let fit = FitSettings {

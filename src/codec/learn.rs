@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::net::Weights;
 use crate::prior::StartPrior;
-use crate::settings::{Bits, ModelKind, Resolved, Settings};
+use crate::settings::{Bits, ModelKind, OptimizerKind, Resolved, Settings};
 use crate::tile::TileGrid;
 
 /// How a prior for fitting is learned.
@@ -47,6 +47,8 @@ pub fn resolve(
         hidden: settings.hidden.or(Some(network.spec.hidden)),
         n_layers: settings.n_layers.or(Some(network.spec.n_layers)),
         n_steps: settings.n_steps.or(settings.mode.is_exact().then_some(MASKED_STEPS)),
+        // As the start was learned.
+        optimizer: settings.optimizer.or(Some(OptimizerKind::Adam)),
         ..settings.clone()
     };
     let resolved = settings.resolve(event, grid, n_occupied)?;
@@ -118,6 +120,7 @@ impl InrCodec {
         let mut settings = Settings {
             bits: Some(Bits::Float),
             n_steps: Some(lessons.n_steps),
+            optimizer: self.settings.optimizer.or(Some(OptimizerKind::Adam)),
             time_limit: None,
             ..self.settings.clone()
         };
