@@ -45,7 +45,8 @@ enum What {
     Pairs(Copies),
     /// One layer of the event: true, decoded and the difference, a row for each decoded copy
     ///
-    /// Values and differences have logarithmic colour scales, common to all copies.
+    /// Values and differences have logarithmic colour scales, common to all copies. With --log2 the differences are those
+    /// of log2(ADC + 1).
     Slice(Slice),
     /// Error of samplers against time, or against the fraction of voxels a step, from rows
     Sampling(SamplingOf),
@@ -54,10 +55,13 @@ enum What {
 /// An event and copies of it.
 #[derive(Debug, Args)]
 struct Copies {
-    /// The event (a .npy, .npz or raw file), then decoded ones: arrays or compressed events, told apart by their
-    /// content; one of all may be - for standard input
-    #[arg(value_name = "EVENT DECODED...", required = true, num_args = 2..)]
-    files: Vec<PathBuf>,
+    /// The event: a .npy, .npz or raw file
+    #[arg(value_name = "EVENT")]
+    original: PathBuf,
+    /// Decoded copies of it: arrays or compressed events, told apart by their content; one of all files may be - for
+    /// standard input
+    #[arg(value_name = "DECODED", required = true)]
+    decoded: Vec<PathBuf>,
     /// Take this event of stacks, archives and packs, counted from 0: needed where a file has several
     #[arg(long = "event", value_name = "N")]
     number: Option<usize>,
@@ -197,18 +201,16 @@ impl Copies {
     }
 
     fn read(&self) -> Result<Samples> {
-        if self.files.iter().filter(|file| is_stdin(file)).count() > 1 {
+        let (first, others) = (&self.original, &self.decoded);
+        if others.iter().chain([first]).filter(|file| is_stdin(file)).count() > 1 {
             return Err(once_only());
         }
-        let [first, others @ ..] = self.files.as_slice() else {
-            return Err(Error::argument("no event"));
-        };
         let events = self.input.open(first)?;
         let event = self.one_of(first, events, &|events, name| self.input.read(events, name))?;
         let names = short_names(others);
         let mut copies = Vec::new();
         for (path, name) in others.iter().zip(names) {
-            let copy = self.decoded(path)?;
+            let copy = self.copy(path)?;
             if copy.shape() != event.shape() {
                 return Err(Error::argument(format!(
                     "{}: {} voxels, but {} has {}; decode it at the event's own resolution",
@@ -264,7 +266,7 @@ impl Copies {
     }
 
     /// An array as it is, or a compressed event decoded.
-    fn decoded(&self, path: &Path) -> Result<Event> {
+    fn copy(&self, path: &Path) -> Result<Event> {
         let plain = InputSettings::default();
         let read = |events: &mut Events, name: &str| Some(events.read()?.map_err(|e| e.context(name)));
         match content(path)? {
