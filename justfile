@@ -47,6 +47,11 @@ reproduce:
     target/release/inrfit reproduce task3 --shape 48,63,16 --steps 250,1000 --fractions 0.1,0.2,0.4,0.7,1 \
         --fit hidden=32 -o figures/data/task3.csv --figure figures/out/task3.svg --force
 
+# Every picture of figures/out but exact.svg (`just limit`): of events made here, and of the rows in figures/data.
+pictures:
+    cargo build --release
+    benches/pictures.sh
+
 # What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; errors between voxels;
 # 10,000 random damages
 # of files; ten minutes of fuzzing a target.

@@ -5,6 +5,7 @@ mod bench;
 mod compress;
 mod decompress;
 mod demo;
+mod draw;
 mod eval;
 mod files;
 mod info;
@@ -116,6 +117,7 @@ enum Command {
     Eval(eval::Eval),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Draw(draw::Draw),
     Prior(prior::Learn),
     Reproduce(reproduce::Reproduce),
     Completions(shell::Completions),
@@ -136,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Draw(args) => draw::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
         Command::Reproduce(args) => reproduce::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),
