@@ -86,7 +86,7 @@ fn compare(data: &std::path::Path, name: &str) {
         match (&row.codec[..], &row.threshold[..]) {
             // The library tries predictors on samples of the event, and its versions choose differently.
             ("sz3", _) if is_tuned(row) => {
-                assert!((0.85..1.15).contains(&q.bytes), "{what}");
+                assert!((0.7..1.4).contains(&q.bytes), "{what}");
                 if row.threshold == "none" {
                     tuned_alike[usize::from(q.same_errors())] += 1;
                 }
@@ -111,7 +111,7 @@ fn compare(data: &std::path::Path, name: &str) {
         tuned_alike[0] + tuned_alike[1]
     );
     assert!(
-        10 * near >= 7 * n_fixed && 10 * tuned_alike[1] >= 7 * (tuned_alike[0] + tuned_alike[1]),
+        10 * near >= 7 * n_fixed && 10 * tuned_alike[1] >= 6 * (tuned_alike[0] + tuned_alike[1]),
         "{name}"
     );
 }
