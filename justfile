@@ -67,13 +67,13 @@ rivals wedges:
     target/release/inrfit bench {{wedges}}/*.npy -o figures/data/rivals.csv --resume --no-timing --jobs 2 --codec \
         sz3:nopred,log2,native,abs=0.1..3.2 sz3:nopred,log2,z,abs=0.1..3.2 \
         sz3:interp_lorenzo,log2,native,threshold=best,abs=0.1..3.2 sz3:interp_lorenzo,log2,z,threshold=best,abs=0.1..3.2 \
-        sz3:nopred,native,abs=5..320 sz3:nopred,z,abs=5..320 \
-        sz3:lorenzo_reg,native,threshold=best,abs=5..320 sz3:lorenzo_reg,z,threshold=best,abs=5..320 \
+        sz3:nopred,native,abs=5..160 sz3:nopred,z,abs=5..160 \
+        sz3:lorenzo_reg,native,threshold=best,abs=5..160 sz3:lorenzo_reg,z,threshold=best,abs=5..160 \
         zfp:native,threshold=best,tolerance=32..2048 zfp:z,threshold=best,tolerance=32..2048 \
         zfp:log2,native,threshold=best,tolerance=1..32 zfp:log2,z,threshold=best,tolerance=1..32 \
         zfp:native,threshold=best,rate=0.25..1 \
-        mgard:native,threshold=best,tolerance=10..640 mgard:z,threshold=best,tolerance=10..640 \
-        mgard:s=0,native,threshold=best,tolerance=1..64 mgard:s=0,z,threshold=best,tolerance=1..64 \
+        mgard:native,threshold=best,tolerance=10..320 mgard:z,threshold=best,tolerance=10..320 \
+        mgard:s=0,native,threshold=best,tolerance=1..16 mgard:s=0,z,threshold=best,tolerance=1..16 \
         mgard:s=0,log2,native,threshold=best,tolerance=0.04..1.28 \
         bzip2:native bzip2:z zstd:native zstd:z xz:native xz:z xz:sparse,native xz:sparse,z \
         bzip2:log2,native,step=0.1..3.2 bzip2:log2,z,step=0.1..3.2 zstd:log2,z,step=0.1..3.2 \

@@ -78,18 +78,21 @@ fn compare(data: &std::path::Path, name: &str) {
         .collect();
     // Everything of the table that these rivals are for.
     assert_eq!(rows.len(), 249 + 105 + 10 + 32, "{name}");
+    let lowest = event.counts().iter().copied().filter(|&count| count > 0).min();
     let is_tuned = |row: &Row| row.settings.starts_with("interp_lorenzo");
-    let mut tuned_alike = [0, 0];
+    let (mut tuned_alike, mut tuned_least, mut tuned_most) = ([0, 0], f64::INFINITY, 0.0f64);
     let (mut near, mut n_fixed, mut least, mut most) = (0, 0, f64::INFINITY, 0.0f64);
     for (row, q) in &rows {
         let what = format!("{name} {} {} {} {}: {q:?}", row.codec, row.settings, row.layout, row.threshold);
         match (&row.codec[..], &row.threshold[..]) {
             // The library tries predictors on samples of the event, and its versions choose differently.
             ("sz3", _) if is_tuned(row) => {
-                assert!((0.7..1.4).contains(&q.bytes), "{what}");
+                assert!((0.5..2.0).contains(&q.bytes), "{what}");
+                assert!(!q.same_errors() || (0.95..1.05).contains(&q.bytes), "{what}");
                 if row.threshold == "none" {
                     tuned_alike[usize::from(q.same_errors())] += 1;
                 }
+                (tuned_least, tuned_most) = (q.bytes.min(tuned_least), q.bytes.max(tuned_most));
             }
             // Same predictions and bins, other versions of the Huffman coder behind them.
             ("sz3", threshold) => {
@@ -99,6 +102,10 @@ fn compare(data: &std::path::Path, name: &str) {
                 near += usize::from(q.same_bytes());
                 (least, most) = (q.bytes.min(least), q.bytes.max(most));
             }
+            // Their bins start at 70 whatever the event has, ours at its smallest count.
+            (codec, _) if codec.starts_with("quant") && lowest != Some(70) => {
+                assert!((0.95..1.02).contains(&q.bytes) && (0.85..1.15).contains(&q.mse), "{what}");
+            }
             (_, threshold) => assert!(q.same_bytes() && (threshold == "best" || q.same_errors()), "{what}"),
         }
         // No threshold is better than the best; that of the table is from a coarser choice.
@@ -106,7 +113,7 @@ fn compare(data: &std::path::Path, name: &str) {
     }
     println!(
         "{name}: SZ3 with a fixed predictor: bytes within 2 % in {near} of {n_fixed}, between {least:.3} and {most:.3}; \
-         with a tuned one: same errors in {} of {}",
+         with a tuned one: same errors in {} of {}, bytes between {tuned_least:.3} and {tuned_most:.3}",
         tuned_alike[1],
         tuned_alike[0] + tuned_alike[1]
     );
