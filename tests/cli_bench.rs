@@ -2,7 +2,9 @@
 
 mod program;
 
+#[cfg(feature = "rivals")]
 use inrfit::event::{Event, Samples};
+#[cfg(feature = "rivals")]
 use inrfit::io::write_event;
 use inrfit_figures::{Record, record};
 use program::{Bench, assert_fails, text};
