@@ -191,3 +191,48 @@ fn a_sheet_shows_every_chart_and_keeps_the_colours_of_names() {
         assert!(!Sheet::default().render(format).unwrap().is_empty());
     }
 }
+
+#[test]
+fn a_front_has_what_no_other_of_a_family_beats() {
+    let row = |codec: &str, settings: &str, bytes: u64, error: f64| Record {
+        raw_bytes: Some(1000),
+        bytes: Some(bytes),
+        log_mae: Some(error),
+        ..Record::new("i", codec, settings)
+    };
+    let failed = Record { error: Some("no".to_owned()), ..row("sz:b", "9", 1, 0.0) };
+    let rows = [
+        row("sz:a", "1", 100, 0.1),
+        row("sz:a", "2", 100, 0.2),
+        row("sz:b", "3", 50, 0.3),
+        row("sz:b", "4", 120, 0.1),
+        row("own:x", "5", 10, 0.01),
+        row("own:y", "6", 20, 0.02),
+        row("bz", "7", 30, 0.0),
+        failed,
+    ];
+    let drawn = inrfit_figures::front(&rows, Metric::LogMae, |family| family == "own");
+    let points: Vec<(&str, &str)> = drawn.iter().map(|r| (r.codec.as_str(), r.settings.as_str())).collect();
+    assert_eq!(points, [("sz", "1"), ("sz", "3"), ("own:x", "5"), ("own:y", "6"), ("bz", "7")]);
+}
+
+#[test]
+fn published_points_are_read_by_metric() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marks.csv");
+    std::fs::write(&path, "label,metric,ratio,value,source\nA,mse,3,9,\nB,log_mae,30,0.1,paper\n").unwrap();
+    let one = |label: &str, ratio, value| vec![Published { label: label.to_owned(), ratio, value }];
+    assert_eq!(Published::read(&path, Metric::Mse).unwrap(), one("A", 3.0, 9.0));
+    assert_eq!(Published::read(&path, Metric::LogMae).unwrap(), one("B [paper]", 30.0, 0.1));
+    for (text, part) in [
+        ("label,metric,ratio,value,source\nA,beauty,3,9,s\n", "beauty"),
+        ("label,metric,ratio,value,source\nA,mse,-3,9,s\n", "line 2"),
+        ("label,metric,ratio,value\nA,mse,3,9\n", "source"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let Err(Error::Data(message)) = Published::read(&path, Metric::Mse) else {
+            panic!("{text} was taken")
+        };
+        assert!(message.contains("marks.csv") && message.contains(part), "{message}");
+    }
+}

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod compress;
+mod curve;
 mod decompress;
 mod demo;
 mod draw;
@@ -116,6 +117,7 @@ enum Command {
     Info(info::Info),
     Eval(eval::Eval),
     Bench(bench::Bench),
+    Curve(curve::Curve),
     Demo(demo::Demo),
     Draw(draw::Draw),
     Prior(prior::Learn),
@@ -137,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
+        Command::Curve(args) => curve::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Draw(args) => draw::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
