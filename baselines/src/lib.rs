@@ -4,6 +4,8 @@
 //! settings are in the bytes, so that a ratio counts everything.
 
 mod array;
+#[cfg(feature = "bcae")]
+pub mod bcae;
 mod error;
 
 pub use array::Array;
