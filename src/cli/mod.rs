@@ -1,6 +1,8 @@
 //! The command line: parse, resolve, call the public API. One subcommand a file.
 
 mod args;
+#[cfg(feature = "bcae")]
+mod bcae;
 mod bench;
 mod compress;
 mod decompress;
@@ -115,6 +117,8 @@ enum Command {
     Info(info::Info),
     Eval(eval::Eval),
     Bench(bench::Bench),
+    #[cfg(feature = "bcae")]
+    Bcae(bcae::Bcae),
     Demo(demo::Demo),
     Prior(prior::Learn),
     Reproduce(reproduce::Reproduce),
@@ -135,6 +139,8 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
+        #[cfg(feature = "bcae")]
+        Command::Bcae(args) => bcae::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
         Command::Reproduce(args) => reproduce::run(&args, &mut out),

@@ -62,8 +62,8 @@ impl Model {
         threshold: f32,
         named: BTreeMap<String, Named>,
     ) -> Result<Model> {
-        Ok(Model { architecture, threshold: 0.5, weights: Weights::collect(architecture, named)? }
-            .with_threshold(threshold)?)
+        Model { architecture, threshold, weights: Weights::collect(architecture, named)? }
+            .with_threshold(threshold)
     }
 
     /// The same network with another threshold of occupancy: arXiv 2111.05423 reports its Table I at 0.46 (BCAE) and
