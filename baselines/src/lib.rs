@@ -5,6 +5,8 @@
 //! `sz3` with `nopred,log2,abs=0.4`.
 
 mod array;
+#[cfg(feature = "bcae")]
+pub mod bcae;
 mod error;
 #[cfg(any(feature = "plain", feature = "sz3", feature = "zfp", feature = "mgard"))]
 mod frame;

@@ -1,6 +1,8 @@
 //! The command line: parse, resolve, call the public API. One subcommand a file.
 
 mod args;
+#[cfg(feature = "bcae")]
+mod bcae;
 mod bench;
 mod compress;
 mod curve;
@@ -118,6 +120,8 @@ enum Command {
     Eval(eval::Eval),
     Bench(bench::Bench),
     Curve(curve::Curve),
+    #[cfg(feature = "bcae")]
+    Bcae(bcae::Bcae),
     Demo(demo::Demo),
     Draw(draw::Draw),
     Prior(prior::Learn),
@@ -140,6 +144,8 @@ pub fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
         Command::Curve(args) => curve::run(&args, &mut out),
+        #[cfg(feature = "bcae")]
+        Command::Bcae(args) => bcae::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
         Command::Draw(args) => draw::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),

@@ -37,14 +37,19 @@ pub fn data() -> Option<PathBuf> {
     None
 }
 
-/// A wedge: its samples are the last bytes of its file.
-pub fn wedge(data: &Path, name: &str) -> Array {
-    let bytes = std::fs::read(data.join(format!("wedges/{name}.npy"))).expect("a wedge");
-    let n: usize = WEDGE.iter().product();
-    let samples = &bytes[bytes.len() - 2 * n..];
-    let counts = samples.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
-    Array::new(WEDGE, counts).expect("an array")
+/// A wedge: `uint16` in C order behind the header of a .npy file of version 1.
+pub fn wedge(folder: &Path, name: &str) -> Array {
+    let bytes = std::fs::read(folder.join("wedges").join(name).with_extension("npy")).unwrap();
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let text = std::str::from_utf8(&bytes[10..header]).unwrap();
+    assert!(text.contains("'<u2'") && text.contains("(192, 249, 16)") && text.contains("False"), "{text}");
+    let counts = bytes[header..].as_chunks::<2>().0.iter().map(|b| u16::from_le_bytes(*b)).collect();
+    Array::new(WEDGE, counts).unwrap()
 }
+
+/// The five wedges.
+pub const WEDGES: [&str; 5] =
+    ["wedge_3143_7_0-1", "wedge_3093_8_2-0", "wedge_3174_7_2-0", "wedge_3068_9_4-0", "wedge_3096_8_8-1"];
 
 /// The rows of the rivals that were measured on the wedges.
 pub fn peers(data: &Path) -> Vec<Row> {
@@ -73,11 +78,11 @@ pub fn peers(data: &Path) -> Vec<Row> {
 }
 
 /// Mean squared error of ADC values, and mean absolute error of log2(ADC + 1).
-pub fn errors(event: &Array, reals: &[f64]) -> (f64, f64) {
+pub fn errors<T: Copy + Into<f64>>(event: &Array, reals: &[T]) -> (f64, f64) {
     let log = |v: f64| (v.max(0.0) + 1.0).log2();
     let (mut squares, mut logs) = (0.0, 0.0);
     for (&count, &real) in event.counts().iter().zip(reals) {
-        let count = f64::from(count);
+        let (count, real) = (f64::from(count), real.into());
         squares += (count - real).powi(2);
         logs += (log(count) - log(real)).abs();
     }
