@@ -9,7 +9,7 @@ use inrfit_baselines::{Array, Error as Refusal, Rival, rival};
 pub use inrfit_baselines::NAMES;
 
 /// Options whose value makes one point of a curve of many: they are no part of a codec's name.
-const RATES: [&str; 5] = ["abs", "tolerance", "rate", "precision", "step"];
+const RATES: [&str; 6] = ["abs", "tolerance", "rate", "precision", "step", "above"];
 
 /// A rival with its options.
 pub struct RivalCodec {

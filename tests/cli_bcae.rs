@@ -48,6 +48,13 @@ fn a_network_is_trained_resumed_measured_and_used() {
     let packed = json(&bench.run(&["bcae", "eval", "--model", "a.model", event, "--packed", "--json"]));
     assert!(packed["bytes"].as_u64() <= plain["bytes"].as_u64());
     assert_eq!(packed["log_mae"], plain["log_mae"]);
+
+    // The same among the rivals; a byte more says the type of the samples.
+    let row = json_lines(&bench.run(&["bench", event, "--codec", "bcae:model=a.model", "--json", "-q"]));
+    assert_eq!(row[0]["bytes"].as_u64(), plain["bytes"].as_u64().map(|n| n + 1));
+    assert_eq!(row[0]["log_mae"], plain["log_mae"]);
+    let refused = bench.run(&["bench", event, "--codec", "bcae:model=nowhere.model"]);
+    assert_fails(&refused, 2, "nowhere.model", "No such file");
 }
 
 #[test]

@@ -17,6 +17,18 @@ pub enum Error {
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    /// The same error with the file it came from before its message.
+    #[cfg(feature = "bcae")]
+    pub(crate) fn in_file(self, path: &str) -> Error {
+        match self {
+            Error::Argument(message) => Error::Argument(format!("{path}: {message}")),
+            Error::Corrupt(message) => Error::Corrupt(format!("{path}: {message}")),
+            Error::Failed(message) => Error::Failed(format!("{path}: {message}")),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -16,7 +16,11 @@ mod kernel;
 pub mod mgard;
 #[cfg(feature = "plain")]
 pub mod plain;
-#[cfg(any(feature = "plain", feature = "sz3", feature = "zfp", feature = "mgard"))]
+#[cfg(any(feature = "plain", feature = "sz3", feature = "zfp", feature = "mgard", feature = "bcae"))]
+#[cfg_attr(
+    not(all(feature = "plain", feature = "sz3", feature = "zfp", feature = "mgard")),
+    allow(dead_code, reason = "each rival takes its own kinds of options")
+)]
 mod spec;
 #[cfg(feature = "sz3")]
 pub mod sz3;
@@ -67,6 +71,10 @@ pub const NAMES: &[&str] = &[
     "zstd",
     #[cfg(feature = "plain")]
     "xz",
+    #[cfg(feature = "bcae")]
+    "bcae",
+    #[cfg(feature = "bcae")]
+    "bcae-vs",
 ];
 
 /// The rival called `name`, set by `options`: comma-separated words and `key=value`, as its `from_spec` says.
@@ -88,6 +96,10 @@ pub fn rival(name: &str, options: &str) -> Result<Box<dyn Rival>> {
         "zstd" => Ok(Box::new(plain::Plain::from_spec(plain::Method::Zstd, options)?)),
         #[cfg(feature = "plain")]
         "xz" => Ok(Box::new(plain::Plain::from_spec(plain::Method::Xz, options)?)),
+        #[cfg(feature = "bcae")]
+        "bcae" => Ok(Box::new(bcae::Bcae::from_spec(options)?)),
+        #[cfg(feature = "bcae")]
+        "bcae-vs" => Ok(Box::new(bcae::Vs::from_spec(options)?)),
         _ => Err(Error::Argument(format!("no rival '{name}' in this build; there are {}", NAMES.join(", ")))),
     }
 }

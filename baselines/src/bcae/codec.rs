@@ -6,6 +6,7 @@ use super::model::{Code, Model, check_extents};
 use crate::Rival;
 use crate::array::Array;
 use crate::error::{Error, Result};
+use crate::spec::Options;
 use burn_tensor::Device;
 use half::f16;
 use inrfit_entropy::{Decoder, Encoder};
@@ -33,6 +34,22 @@ impl Bcae {
     /// As [`Model::to_bytes`].
     pub fn new(model: Model, device: Device, packed: bool) -> Result<Bcae> {
         Ok(Bcae { hash: model.hash()?, model, device, packed })
+    }
+
+    /// By options: `model=FILE` as `inrfit bcae import` or `train` writes it, `packed`, `threshold=P` instead of the
+    /// model's own.
+    ///
+    /// # Errors
+    /// `Argument` for a file that cannot be read and for other options; `Corrupt` for a file that is no model.
+    pub fn from_spec(options: &str) -> Result<Bcae> {
+        let mut options = Options::new(options);
+        let path = options.text("model").ok_or_else(|| Error::Argument("model=FILE is needed".to_owned()))?;
+        let (threshold, packed) = (options.number("threshold")?, options.word("packed"));
+        options.finish("model=FILE, packed, threshold=P")?;
+        let bytes = std::fs::read(path).map_err(|e| Error::Argument(format!("{path}: {e}")))?;
+        let model = Model::from_bytes(&bytes).map_err(|e| e.in_file(path))?;
+        let model = threshold.map_or(Ok(model.clone()), |threshold| model.with_threshold(threshold))?;
+        Bcae::new(model, Device::flex(), packed)
     }
 
     /// The model.

@@ -14,6 +14,7 @@ use super::weights::Named;
 use crate::Rival;
 use crate::array::Array;
 use crate::error::{Error, Result};
+use crate::spec::Options;
 use burn_tensor::module::conv3d;
 use burn_tensor::ops::{ConvOptions, PadMode};
 use burn_tensor::{Device, Tensor, TensorData, activation};
@@ -101,6 +102,19 @@ impl Vs {
             keep,
             device,
         })
+    }
+
+    /// By options: `model=FILE`, the published checkpoint; `above=P` keeps voxels whose score exceeds P instead of
+    /// drawing them.
+    ///
+    /// # Errors
+    /// As [`Vs::open`]; `Argument` for other options.
+    pub fn from_spec(options: &str) -> Result<Vs> {
+        let mut options = Options::new(options);
+        let path = options.text("model").ok_or_else(|| Error::Argument("model=FILE is needed".to_owned()))?;
+        let keep = options.number("above")?.map_or(Keep::Random(0), Keep::Above);
+        options.finish("model=FILE, above=P")?;
+        Vs::open(Path::new(path), keep, Device::flex())
     }
 
     /// The values of the voxels that are kept.
