@@ -1,0 +1,502 @@
+//! The kernels on the host: compiled as C++, run thread after thread in a shuffled order, and held to the Rust code.
+//!
+//! Draws and decoding must be the same bits; training, whose sums run in another order than the CPU's, must agree within
+//! rounding, and with itself to the bit however it is cut up.
+
+use super::abi;
+use super::machine::{Kernel, Machine, Queue, hold};
+use super::trainer::{Cut, CudaTrainer, hold_table, start};
+use crate::backend::cpu::Cpu;
+use crate::backend::{
+    Adam, Backend, Loss, Muon, Optimizer, Precision, Round, Schedule, SiteBlock, Trainer, TrainingSet, ValueLoss,
+};
+use crate::error::{Error, Result};
+use crate::net::{Model, NetSpec, Weights};
+use inrfit_sampling::{DrawTable, rng};
+use libloading::Library;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+type Launch = unsafe extern "C" fn(*const i8, u32, u32, *const u8, u64) -> i32;
+
+/// The compiled kernels. They have one set of threads: one user at a time.
+static LIBRARY: OnceLock<Option<Mutex<Library>>> = OnceLock::new();
+
+fn library() -> Option<&'static Mutex<Library>> {
+    let build = || {
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kernels.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/backend/cuda/kernels/host.cc");
+        let mut command = Command::new(&compiler);
+        command.args(["-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-w", "-o"]);
+        command.arg(&path).arg(source);
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("fma") {
+            command.arg("-mfma");
+        }
+        match command.output() {
+            Err(e) => {
+                assert!(std::env::var_os("INRFIT_REQUIRE_CXX").is_none(), "{compiler}: {e}");
+                eprintln!("skipped: no C++ compiler ({compiler}: {e})");
+                None
+            }
+            Ok(output) => {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                // SAFETY: the library has no initialisation of its own.
+                Some(Mutex::new(unsafe { Library::new(&path) }.unwrap()))
+            }
+        }
+    };
+    LIBRARY.get_or_init(build).as_ref()
+}
+
+/// A device that is the host.
+struct Twin {
+    library: &'static Mutex<Library>,
+    shared: usize,
+    /// Shuffles threads; 0 = not.
+    order: u64,
+}
+
+fn twin(shared: usize, order: u64) -> Option<Twin> {
+    library().map(|library| Twin { library, shared, order })
+}
+
+/// Words before and after what is asked for, which nobody may write.
+const GUARD: usize = 64;
+const GUARDED: u64 = 0xdead_beef_0bad_f00d;
+
+struct TwinQueue<'a> {
+    twin: &'a Twin,
+    held: Vec<Vec<u64>>,
+}
+
+impl TwinQueue<'_> {
+    fn check_guards(&self) {
+        for words in &self.held {
+            let n = words.len() - GUARD;
+            let whole = words[..GUARD].iter().chain(&words[n..]).all(|w| *w == GUARDED);
+            assert!(whole, "a kernel wrote outside an array of {} bytes", 8 * (n - GUARD));
+        }
+    }
+
+    fn start(&self, name: &str, n_blocks: usize, shared: usize, arguments: &[u8]) {
+        assert!(shared <= self.twin.shared);
+        let name = std::ffi::CString::new(name).unwrap();
+        let library = self.twin.library.lock().unwrap();
+        let mut words = vec![0u64; arguments.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut words)[..arguments.len()].copy_from_slice(arguments);
+        // SAFETY: the arguments are the kernel's; their pointers are of this queue.
+        let status = unsafe {
+            let launch = library.get::<Launch>(b"host_launch").unwrap();
+            launch(name.as_ptr(), n_blocks as u32, shared as u32, words.as_ptr().cast(), self.twin.order)
+        };
+        assert_eq!(status, 0, "{name:?}: threads that disagree on barriers, or no such kernel");
+        self.check_guards();
+    }
+}
+
+impl Machine for Twin {
+    fn shared_limit(&self) -> usize {
+        self.shared
+    }
+
+    fn queue(&self) -> Result<Box<dyn Queue + '_>> {
+        Ok(Box::new(TwinQueue { twin: self, held: Vec::new() }))
+    }
+}
+
+impl Queue for TwinQueue<'_> {
+    fn allocate(&mut self, n_bytes: usize) -> Result<u64> {
+        // The end guard follows the last byte's word; vectors do not move once they are held.
+        let mut words = vec![0; n_bytes.div_ceil(16) * 2 + 2 * GUARD + 1];
+        let skip = usize::from(words.as_ptr() as usize % 16 != 0);
+        words.truncate(n_bytes.div_ceil(16) * 2 + 2 * GUARD + skip);
+        let n = words.len();
+        words[..GUARD + skip].fill(GUARDED);
+        words[n - GUARD..].fill(GUARDED);
+        let at = words[GUARD + skip..].as_ptr() as u64;
+        self.held.push(words);
+        Ok(at)
+    }
+
+    fn upload(&self, to: u64, bytes: &[u8]) -> Result<()> {
+        // SAFETY: `to` is what `allocate` gave for at least as many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to as *mut u8, bytes.len()) };
+        Ok(())
+    }
+
+    fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()> {
+        // SAFETY: `from` is what `allocate` gave for at least as many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(from as *const u8, bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    unsafe fn launch(&self, kernel: Kernel, n_blocks: usize, shared: usize, arguments: &[u8]) -> Result<()> {
+        self.start(kernel.name(), n_blocks, shared, arguments);
+        Ok(())
+    }
+}
+
+/// Uniform numbers in [-1, 1).
+fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    let mut stream = rng::Stream::new(seed, 7);
+    (0..n).map(|_| (2.0 * stream.unit() - 1.0) as f32).collect()
+}
+
+const MODELS: usize = 6;
+
+/// One network of each family, and of sizes that are no multiples of anything.
+fn spec(model: usize, hidden: usize, n_layers: usize, n_features: usize, n_heads: usize) -> NetSpec {
+    let (coord_units, feature_units) = (hidden + 3, hidden.div_ceil(2));
+    let model = match model {
+        0 => Model::Siren { omega_first: 30.0, omega_hidden: 7.5 },
+        1 => Model::Conditioned { omega_first: 60, omega_hidden: 3, coord_units, feature_units },
+        2 => Model::Fourier { scale: 2.0, seed: 3, n_frequencies: hidden + 1, feature_units },
+        3 => Model::Filters { omega: 20.0, coord_units, feature_units },
+        4 => Model::Gabor { omega: 9.0, scale: 4.0, coord_units, feature_units },
+        _ => Model::RealGabor { omega: 9.0, scale: 4.0, coord_units, feature_units },
+    };
+    NetSpec { model, n_coords: 3, n_features, hidden, n_layers, n_heads }
+}
+
+/// Sites on a grid, their features and goals.
+struct Data {
+    axes: [Vec<f32>; 3],
+    positions: Option<Vec<u32>>,
+    features: Vec<f32>,
+    targets: Vec<f32>,
+    occupied: Vec<bool>,
+}
+
+impl Data {
+    fn new(seed: u64, shape: [usize; 3], every: Option<usize>, n_features: usize) -> Data {
+        let axis = |n: usize| (0..n).map(|i| 2.0 * i as f32 / (n.max(2) - 1) as f32 - 1.0).collect();
+        let n_grid: usize = shape.iter().product();
+        let positions = every.map(|every| (0..n_grid as u32).step_by(every).collect::<Vec<_>>());
+        let n = positions.as_ref().map_or(n_grid, Vec::len);
+        let targets = numbers(seed, n);
+        Data {
+            axes: shape.map(axis),
+            positions,
+            features: numbers(seed + 1, n * n_features),
+            occupied: targets.iter().map(|t| *t > 0.3).collect(),
+            targets,
+        }
+    }
+
+    fn sites(&self) -> SiteBlock<'_> {
+        let [a, b, c] = &self.axes;
+        SiteBlock { axes: [a, b, c], positions: self.positions.as_deref(), features: &self.features }
+    }
+
+    fn set(&self) -> TrainingSet<'_> {
+        TrainingSet { sites: self.sites(), targets: &self.targets, occupied: &self.occupied }
+    }
+}
+
+/// Enough for everything, for small tiles, and for nothing at all.
+const LIMITS: [usize; 3] = [200_000, 12_000, 64];
+
+#[test]
+fn structures_are_those_of_the_kernels() {
+    let Some(twin) = twin(64, 0) else { return };
+    let sizes = [
+        size_of::<abi::Net>(),
+        size_of::<abi::Layer>(),
+        size_of::<abi::Places>(),
+        size_of::<abi::Sites>(),
+        size_of::<abi::Table>(),
+        size_of::<abi::Step>(),
+        size_of::<abi::Standing>(),
+        size_of::<abi::Matrix>(),
+        size_of::<abi::Job>(),
+        size_of::<abi::Round>(),
+        size_of::<abi::Evaluation>(),
+        size_of::<Drawing>(),
+        size_of::<abi::Training>(),
+    ];
+    let library = twin.library.lock().unwrap();
+    // SAFETY: a function of a number.
+    let size = unsafe { library.get::<unsafe extern "C" fn(u32) -> usize>(b"host_size") }.unwrap();
+    for (i, n) in sizes.into_iter().enumerate() {
+        // SAFETY: as above.
+        assert_eq!(unsafe { size(i as u32) }, n, "structure {i}");
+    }
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Drawing {
+    table: abi::Table,
+    seed: u64,
+    step: u64,
+    start: abi::Start,
+    first: u64,
+    n: u64,
+    out: u64,
+}
+
+#[test]
+fn draws_are_those_of_the_host() {
+    let Some(twin) = twin(64, 1) else { return };
+    let weights: Vec<f64> = (0..1003).map(|i| if i % 5 == 0 { 0.0 } else { 1.0 + f64::from(i % 17) }).collect();
+    let some: Vec<bool> = (0..2000).map(|i| i % 7 == 0).collect();
+    let tables = [
+        DrawTable::uniform(764_928).unwrap(),
+        DrawTable::uniform(1).unwrap(),
+        DrawTable::from_weights(&weights).unwrap(),
+        DrawTable::once(1000).unwrap(),
+        DrawTable::once(75_000).unwrap().with_draws_per_step(8192),
+        DrawTable::once(3).unwrap().with_draws_per_step(100),
+        DrawTable::once_with_share(&some, 300).unwrap().with_draws_per_step(777),
+        DrawTable::once_with_share(&[false; 500], 20).unwrap().with_draws_per_step(64),
+    ];
+    for (i, table) in tables.iter().enumerate() {
+        for (seed, step, first) in [(0, 0, 0), (0x0123_4567_89ab_cdef, 41, 900), (5, (1 << 40) + 3, 7)] {
+            let mut expected = vec![0; 700];
+            table.draw_into(seed, step, first, &mut expected);
+            let mut queue = TwinQueue { twin: &twin, held: Vec::new() };
+            let work = Drawing {
+                table: hold_table(&mut queue, table).unwrap(),
+                seed,
+                step,
+                start: start(Some(table), step),
+                first,
+                n: 700,
+                out: queue.allocate(4 * 700).unwrap(),
+            };
+            queue.start("draw", 2, 0, bytemuck::bytes_of(&work));
+            let mut drawn = vec![0u32; 700];
+            queue.download(work.out, bytemuck::cast_slice_mut(&mut drawn)).unwrap();
+            assert_eq!(drawn, expected, "table {i}, seed {seed}, step {step}");
+        }
+    }
+}
+
+#[test]
+fn decoding_gives_the_bits_of_the_cpu() {
+    let cpu = Cpu::new(1).unwrap();
+    let sizes = [(5, 2, 0), (16, 3, 0), (13, 1, 81), (24, 3, 7), (70, 2, 0)];
+    for model in 0..MODELS {
+        for (i, (hidden, n_layers, n_features)) in sizes.into_iter().enumerate() {
+            let spec = spec(model, hidden, n_layers, n_features, 1 + (i + model) % 2);
+            let weights = Weights::new(spec, numbers(i as u64, spec.n_weights())).unwrap();
+            let data = Data::new(i as u64, [5, 7, 9], (i % 2 == 1).then_some(2), n_features);
+            let mut expected = vec![0.0f32; data.sites().n_sites() * spec.n_heads];
+            cpu.evaluate(&weights, &data.sites(), &mut expected).unwrap();
+            for (k, shared) in LIMITS.into_iter().enumerate() {
+                let Some(twin) = twin(shared, 3 * k as u64) else { return };
+                let mut got = vec![f32::NAN; expected.len()];
+                super::evaluate(&twin, &weights, &data.sites(), &mut got).unwrap();
+                let same = got.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{spec:?} with {shared} bytes of shared memory");
+            }
+        }
+    }
+}
+
+#[test]
+fn decoding_gives_the_bits_of_the_cpu_where_weights_are_strange() {
+    let cpu = Cpu::new(1).unwrap();
+    let strange = [0.0, -0.0, 1e-42, 1e30, -3e38, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 65_536.0];
+    for model in 0..MODELS {
+        let spec = spec(model, 6, 2, 0, 2);
+        let mut values = numbers(3, spec.n_weights());
+        for (i, v) in values.iter_mut().enumerate().filter(|(i, _)| i % 11 == 0) {
+            *v = strange[i / 11 % strange.len()];
+        }
+        let weights = Weights::new(spec, values).unwrap();
+        let data = Data::new(1, [4, 4, 5], None, 0);
+        let mut expected = vec![0.0f32; 80 * 2];
+        cpu.evaluate(&weights, &data.sites(), &mut expected).unwrap();
+        let Some(twin) = twin(LIMITS[0], 9) else { return };
+        let mut got = vec![1.0f32; 80 * 2];
+        super::evaluate(&twin, &weights, &data.sites(), &mut got).unwrap();
+        let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        assert!(got.iter().zip(&expected).all(same), "{spec:?}");
+    }
+}
+
+/// How the steps of a test go.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    table: Option<&'a DrawTable>,
+    batch: usize,
+    optimizer: Optimizer,
+    loss: ValueLoss,
+    correct: bool,
+    rounding: Option<&'a [f32]>,
+}
+
+fn round<'a>(how: &How<'a>, first_step: u64, n_steps: u64) -> Round<'a> {
+    Round {
+        first_step,
+        n_steps,
+        batch: how.batch,
+        seed: 11,
+        table: how.table,
+        loss: Loss { value: how.loss, value_scale: 0.7, correct: how.correct },
+        schedule: Schedule { initial: 3e-3, last: 0.1, n_steps: 10 },
+        optimizer: how.optimizer,
+        rounding: how.rounding,
+    }
+}
+
+fn trainer<'a>(twin: &'a Twin, weights: &Weights, data: &Data, cut: Cut) -> CudaTrainer<'a> {
+    CudaTrainer::new(twin, Arc::default(), weights, data.set(), Some(cut)).unwrap()
+}
+
+/// Loss, weights and curvature after a step, and after two more of another round.
+fn steps(trainer: &mut dyn Trainer, how: &How<'_>) -> (Vec<f64>, Vec<f32>, Vec<f32>) {
+    let first = trainer.run(&round(how, 0, 1)).unwrap();
+    let curvature = trainer.curvature().unwrap();
+    let second = trainer.run(&round(how, 1, 2)).unwrap();
+    (vec![first, second], trainer.weights().unwrap().values().to_vec(), curvature)
+}
+
+/// Relative to the largest: nine tenths of the values within a tenth of `bound`, all within it.
+fn assert_close(got: &[f32], expected: &[f32], bound: f32, what: &str) {
+    let largest = expected.iter().fold(0.0f32, |m, e| m.max(e.abs()));
+    let mut errors: Vec<f32> = got.iter().zip(expected).map(|(a, b)| (a - b).abs() / largest).collect();
+    errors.sort_unstable_by(f32::total_cmp);
+    let (most, last) = (errors[errors.len() * 9 / 10], errors[errors.len() - 1]);
+    assert!(last <= bound && most <= bound / 10.0, "{what}: {most} in most values, {last} in all");
+}
+
+#[test]
+fn gradients_and_steps_agree_with_the_cpu() {
+    let cpu = Cpu::new(1).unwrap();
+    let adam = Optimizer::from(Adam::default());
+    let muon = Muon { momentum: 0.95, step: 0.2 };
+    let optimizers = [
+        adam,
+        Optimizer { decay: 0.1, clip: Some(0.01), ..adam },
+        Optimizer { muon: Some(muon), clip: Some(0.5), ..adam },
+    ];
+    for model in 0..MODELS {
+        for (i, (hidden, n_layers, n_features)) in [(12, 3, 0), (9, 2, 10)].into_iter().enumerate() {
+            let spec = spec(model, hidden, n_layers, n_features, 2 - i);
+            let start = Weights::initial(spec, 5).unwrap();
+            let data = Data::new(i as u64, [6, 7, 8], (i == 1).then_some(2), n_features);
+            let n = data.targets.len();
+            let weights: Vec<f64> = data.occupied.iter().map(|o| if *o { 3.0 } else { 1.0 }).collect();
+            let tables = [DrawTable::from_weights(&weights).unwrap(), DrawTable::once(n).unwrap()];
+            for (k, optimizer) in optimizers.into_iter().enumerate() {
+                let how = How {
+                    table: tables.get(k),
+                    batch: 200,
+                    optimizer,
+                    loss: if k == 1 { ValueLoss::L2 } else { ValueLoss::L1 },
+                    correct: k == 0,
+                    rounding: None,
+                };
+                let mut on_cpu = cpu.trainer(&start, data.set(), Precision::F32).unwrap();
+                let expected = steps(on_cpu.as_mut(), &how);
+                let Some(twin) = twin(LIMITS[i], 17) else { return };
+                let got = steps(&mut trainer(&twin, &start, &data, Cut::Groups), &how);
+                let what = format!("{spec:?}, optimiser {k}");
+                for (a, b) in got.0.iter().zip(&expected.0) {
+                    assert!((a / b - 1.0).abs() < 1e-4, "{what}: losses {a} and {b}");
+                }
+                // Roots of the squared gradients of the first step.
+                let [a, b] = [&got.2, &expected.2].map(|c| c.iter().map(|c| c.sqrt()).collect::<Vec<_>>());
+                assert_close(&a, &b, 1e-4, &format!("gradients of {what}"));
+                assert_close(&got.1, &expected.1, 1e-2, &format!("weights of {what}"));
+                let moved: Vec<f32> = start.values().iter().zip(&got.1).map(|(a, b)| b - a).collect();
+                assert!(moved.iter().filter(|m| **m != 0.0).count() * 10 > moved.len() * 8, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn however_a_round_is_cut_up_it_gives_the_same_bits() {
+    let adam = Optimizer::from(Adam::default());
+    for model in 0..MODELS {
+        let spec = spec(model, 10, 2, 6, 2);
+        let start = Weights::initial(spec, 5).unwrap();
+        let data = Data::new(3, [6, 7, 11], None, 6);
+        let table = DrawTable::once(data.targets.len()).unwrap().with_draws_per_step(333);
+        let rounding = vec![0.01; start.tensors().len()];
+        let optimizers = [
+            Optimizer { decay: 0.01, ..adam },
+            Optimizer { clip: Some(0.1), muon: Some(Muon { momentum: 0.9, step: 0.2 }), ..adam },
+        ];
+        for optimizer in optimizers {
+            let how = How {
+                table: Some(&table),
+                batch: 333,
+                optimizer,
+                loss: ValueLoss::L1,
+                correct: true,
+                rounding: Some(&rounding),
+            };
+            let mut all = Vec::new();
+            for (cut, shared, order) in [
+                (Cut::Groups, LIMITS[0], 0),
+                (Cut::Groups, LIMITS[1], 1),
+                (Cut::Whole, LIMITS[0], 0),
+                (Cut::Whole, LIMITS[1], 2),
+                (Cut::Whole, LIMITS[2], 3),
+            ] {
+                let Some(twin) = twin(shared, order) else { return };
+                let (losses, weights, curvature) = steps(&mut trainer(&twin, &start, &data, cut), &how);
+                let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                let losses: Vec<u64> = losses.iter().map(|l| l.to_bits()).collect();
+                all.push((losses, bits(&weights), bits(&curvature)));
+            }
+            assert!(all.iter().all(|a| *a == all[0]), "{spec:?}");
+        }
+    }
+}
+
+#[test]
+fn rounded_weights_are_what_the_passes_see() {
+    let cpu = Cpu::new(1).unwrap();
+    let spec = spec(1, 8, 2, 5, 1);
+    let start = Weights::initial(spec, 2).unwrap();
+    let data = Data::new(2, [5, 6, 7], None, 5);
+    let rounding = vec![0.03; start.tensors().len()];
+    let how = |rounding| How {
+        table: None,
+        batch: 0,
+        optimizer: Adam::default().into(),
+        loss: ValueLoss::L1,
+        correct: false,
+        rounding,
+    };
+    let Some(twin) = twin(LIMITS[0], 0) else { return };
+    let mut on_cpu = cpu.trainer(&start, data.set(), Precision::F32).unwrap();
+    let expected = steps(on_cpu.as_mut(), &how(Some(&rounding[..])));
+    let got = steps(&mut trainer(&twin, &start, &data, Cut::Whole), &how(Some(&rounding[..])));
+    let unrounded = steps(&mut trainer(&twin, &start, &data, Cut::Whole), &how(None));
+    assert!((got.0[0] / expected.0[0] - 1.0).abs() < 1e-5 && (unrounded.0[0] / expected.0[0] - 1.0).abs() > 1e-4);
+    assert_close(&got.1, &expected.1, 1e-2, "weights");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let Some(twin) = twin(LIMITS[0], 0) else { return };
+    let spec = spec(0, 4, 2, 0, 1);
+    let weights = Weights::initial(spec, 0).unwrap();
+    let data = Data::new(0, [2, 2, 2], None, 0);
+    let set = TrainingSet { targets: &data.targets[1..], ..data.set() };
+    let refused = CudaTrainer::new(&twin, Arc::default(), &weights, set, None);
+    assert!(refused.is_err_and(|e: Error| e.to_string().contains("belong together")));
+    assert!(super::evaluate(&twin, &weights, &data.sites(), &mut [0.0]).is_err());
+    let other = DrawTable::uniform(9).unwrap();
+    let how = How {
+        table: Some(&other),
+        batch: 4,
+        optimizer: Adam::default().into(),
+        loss: ValueLoss::L1,
+        correct: false,
+        rounding: None,
+    };
+    assert!(trainer(&twin, &weights, &data, Cut::Groups).run(&round(&how, 0, 1)).is_err());
+    let mut queue = TwinQueue { twin: &twin, held: Vec::new() };
+    assert_eq!(hold::<f32>(&mut queue, &[]).unwrap(), 0);
+}
