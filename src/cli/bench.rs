@@ -2,6 +2,7 @@
 
 use super::args::{FitArgs, Talk, Threads};
 use super::decompress::Decoding;
+use super::device;
 use super::files::{check_output, write_bytes};
 use super::inside::NO_LIMITS;
 use super::output::{Out, digits, note, table};
@@ -14,6 +15,7 @@ use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::io::read_event;
 use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
 use inrfit::rate::{self, Goal};
+use inrfit::settings::DeviceRequest;
 use inrfit_figures::{Record, Summary, record, summarise};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -60,6 +62,7 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     let mut codecs = Vec::new();
     for spec in specs {
         let fit = FitArgs::from_spec(&spec)?;
+        device::prepare(&fit.settings());
         let codec =
             InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.priors()? };
         codecs.push((spec, fit.goal(), codec));
@@ -147,6 +150,7 @@ fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: 
         limits: codec.limits,
         priors: codec.priors.clone(),
         n_threads: codec.n_threads,
+        device: DeviceRequest::Cpu,
         shows_progress: !talk.quiet,
     };
     let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;

@@ -5,6 +5,7 @@ mod bench;
 mod compress;
 mod decompress;
 mod demo;
+mod device;
 mod eval;
 mod files;
 mod info;

@@ -167,7 +167,8 @@ impl Device {
             .map_err(|e| failed("loading the kernels", e))?;
         let limit = this.shared_limit() as i32;
         for kernel in Kernel::ALL {
-            let name = std::ffi::CString::new(kernel.name()).map_err(|_| Error::argument("a kernel's name"))?;
+            let name =
+                std::ffi::CString::new(kernel.name()).map_err(|_| Error::argument("a kernel's name"))?;
             // SAFETY: the module was just loaded.
             let function = unsafe { result::module::get_function(this.module, name) }
                 .map_err(|e| failed(&format!("finding kernel {}", kernel.name()), e))?;
@@ -250,7 +251,8 @@ impl Queue for Stream<'_> {
     fn upload(&self, to: u64, bytes: &[u8]) -> Result<()> {
         self.device.make_current()?;
         // SAFETY: the caller's memory is as long; pageable memory is copied before the call returns.
-        unsafe { result::memcpy_htod_async(to, bytes, self.stream) }.map_err(|e| failed("copying to the device", e))
+        unsafe { result::memcpy_htod_async(to, bytes, self.stream) }
+            .map_err(|e| failed("copying to the device", e))
     }
 
     fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()> {

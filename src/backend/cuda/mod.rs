@@ -22,12 +22,15 @@ use device::Device;
 use layout::Layout;
 use machine::{Kernel, Machine, hold};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Blocks of an evaluation; those whose rows do not fit in shared memory have memory of their own, so fewer of them.
 const MAX_BLOCKS: usize = 4096;
 const MAX_SCRATCH_BLOCKS: usize = 256;
+
+/// The device that is open, so that all of a process use one.
+static OPEN: Mutex<Weak<Cuda>> = Mutex::new(Weak::new());
 
 /// The first NVIDIA device of this machine.
 pub struct Cuda {
@@ -43,6 +46,20 @@ impl Cuda {
     /// `Device`, which names what is missing or has failed.
     pub fn new(folder: Option<&Path>) -> Result<Cuda> {
         Ok(Cuda { device: Device::open(folder)?, n_training: Arc::default() })
+    }
+
+    /// The device that somebody in this process has open already, or [`Cuda::new`].
+    ///
+    /// # Errors
+    /// As [`Cuda::new`].
+    pub fn shared(folder: Option<&Path>) -> Result<Arc<Cuda>> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cuda) = open.upgrade() {
+            return Ok(cuda);
+        }
+        let cuda = Arc::new(Cuda::new(folder)?);
+        *open = Arc::downgrade(&cuda);
+        Ok(cuda)
     }
 
     /// What the device is.
@@ -99,7 +116,11 @@ fn evaluate(machine: &dyn Machine, weights: &Weights, sites: &SiteBlock<'_>, out
         stride: plan.stride,
         layers: hold(&mut *queue, &layout.layers)?,
         forward: hold(&mut *queue, &layout.forward(weights))?,
-        scratch: if has_scratch { queue.allocate(4 * plan.places.scratch_stride as usize * n_blocks)? } else { 0 },
+        scratch: if has_scratch {
+            queue.allocate(4 * plan.places.scratch_stride as usize * n_blocks)?
+        } else {
+            0
+        },
         out: queue.allocate(4 * out.len())?,
         sites: trainer::hold_sites(&mut *queue, sites)?,
         n_sites: n as u64,

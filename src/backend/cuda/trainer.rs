@@ -202,12 +202,8 @@ impl<'a> CudaTrainer<'a> {
 
     /// Starts `kernel` on what the device holds.
     fn launch(&self, kernel: Kernel, n_blocks: usize, plan: &Plan, work: &abi::Training) -> Result<()> {
-        let work = abi::Training {
-            places: plan.places,
-            n_points: plan.n_points,
-            stride: plan.stride,
-            ..*work
-        };
+        let work =
+            abi::Training { places: plan.places, n_points: plan.n_points, stride: plan.stride, ..*work };
         // SAFETY: every pointer of the job is of this queue; sizes are those of `new` and `run`.
         unsafe { self.queue.launch(kernel, n_blocks, plan.shared, bytes_of(&work)) }
     }
@@ -284,8 +280,7 @@ impl Trainer for CudaTrainer<'_> {
         let n_tiles = batch.div_ceil(abi::POINTS);
         let n_groups = n_tiles.min(MAX_GROUPS);
         if self.job.partial == 0 {
-            self.job.partial =
-                self.queue.allocate(4 * MAX_GROUPS * self.layout.net.n_forward as usize)?;
+            self.job.partial = self.queue.allocate(4 * MAX_GROUPS * self.layout.net.n_forward as usize)?;
         }
         if let Some(rounding) = round.rounding
             && self.rounding.1 != rounding

@@ -5,10 +5,11 @@
 
 use super::abi;
 use super::machine::{Kernel, Machine, Queue, hold};
-use super::trainer::{Cut, CudaTrainer, hold_table, start};
+use super::trainer::{CudaTrainer, Cut, hold_table, start};
 use crate::backend::cpu::Cpu;
 use crate::backend::{
-    Adam, Backend, Loss, Muon, Optimizer, Precision, Round, Schedule, SiteBlock, Trainer, TrainingSet, ValueLoss,
+    Adam, Backend, Loss, Muon, Optimizer, Precision, Round, Schedule, SiteBlock, Trainer, TrainingSet,
+    ValueLoss,
 };
 use crate::error::{Error, Result};
 use crate::net::{Model, NetSpec, Weights};
@@ -242,7 +243,8 @@ struct Drawing {
 #[test]
 fn draws_are_those_of_the_host() {
     let Some(twin) = twin(64, 1) else { return };
-    let weights: Vec<f64> = (0..1003).map(|i| if i % 5 == 0 { 0.0 } else { 1.0 + f64::from(i % 17) }).collect();
+    let weights: Vec<f64> =
+        (0..1003).map(|i| if i % 5 == 0 { 0.0 } else { 1.0 + f64::from(i % 17) }).collect();
     let some: Vec<bool> = (0..2000).map(|i| i % 7 == 0).collect();
     let tables = [
         DrawTable::uniform(764_928).unwrap(),
@@ -398,8 +400,9 @@ fn gradients_and_steps_agree_with_the_cpu() {
                 let Some(twin) = twin(LIMITS[i], 17) else { return };
                 let got = steps(&mut trainer(&twin, &start, &data, Cut::Groups), &how);
                 let what = format!("{spec:?}, optimiser {k}");
-                for (a, b) in got.0.iter().zip(&expected.0) {
-                    assert!((a / b - 1.0).abs() < 1e-4, "{what}: losses {a} and {b}");
+                // Where a sum is as good as 0, rectifiers may be on here and off there from the second step on.
+                for ((a, b), bound) in got.0.iter().zip(&expected.0).zip([1e-6, 1e-3]) {
+                    assert!((a / b - 1.0).abs() < bound, "{what}: losses {a} and {b}");
                 }
                 // Roots of the squared gradients of the first step.
                 let [a, b] = [&got.2, &expected.2].map(|c| c.iter().map(|c| c.sqrt()).collect::<Vec<_>>());
@@ -473,7 +476,9 @@ fn rounded_weights_are_what_the_passes_see() {
     let expected = steps(on_cpu.as_mut(), &how(Some(&rounding[..])));
     let got = steps(&mut trainer(&twin, &start, &data, Cut::Whole), &how(Some(&rounding[..])));
     let unrounded = steps(&mut trainer(&twin, &start, &data, Cut::Whole), &how(None));
-    assert!((got.0[0] / expected.0[0] - 1.0).abs() < 1e-5 && (unrounded.0[0] / expected.0[0] - 1.0).abs() > 1e-4);
+    assert!(
+        (got.0[0] / expected.0[0] - 1.0).abs() < 1e-5 && (unrounded.0[0] / expected.0[0] - 1.0).abs() > 1e-4
+    );
     assert_close(&got.1, &expected.1, 1e-2, "weights");
 }
 
