@@ -190,7 +190,8 @@ pub struct FitArgs {
     /// Seed of starting weights and draws [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where to fit: auto, cpu or cuda [default: auto]
+    /// Where to fit: auto = an NVIDIA GPU where there is one, cpu or cuda; bytes are the same on one kind, not on both
+    /// [default: auto]
     #[arg(long, value_name = "NAME", value_parser = one_of::<DeviceRequest>(DeviceRequest::NAMES), hide_possible_values = true)]
     device: Option<DeviceRequest>,
 }

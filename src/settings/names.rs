@@ -151,7 +151,7 @@ named! {
 named! {
     /// Where to fit.
     DeviceRequest {
-        /// The fastest there is.
+        /// To fit, an NVIDIA GPU where there is one that can; to decode, the processor.
         Auto = "auto",
         /// The processor.
         Cpu = "cpu",
