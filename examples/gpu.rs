@@ -1,8 +1,8 @@
 //! Speed of a GPU: training samples a second of one network and of many at once, and decoding, beside the two floors
 //! that the card sets (operations over rate, bytes over bandwidth).
 //!
-//! `gpu [--seconds 2] [--flops 67e12] [--bandwidth 4.8e12]` prints rows; the defaults are the published f32 rate and the
-//! bandwidth of an H200. A multiply-add is two operations; gradients are twice the forward pass, but for the layer that
+//! `gpu [--seconds 2] [--flops 67e12] [--bf16-flops 989e12] [--bandwidth 4.8e12]` prints rows; the defaults are the
+//! published rates of an H200 in f32 and in dense bf16, and its bandwidth. A multiply-add is two operations; gradients are twice the forward pass, but for the layer that
 //! reads the coordinates. Bytes are those that must cross the card's memory: the sites' coordinates, features, targets and
 //! occupancy in, the heads out; weights stay on the chip.
 
@@ -78,6 +78,7 @@ impl Data {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Card {
     flops: f64,
     bandwidth: f64,
@@ -119,13 +120,14 @@ fn training(
     n: usize,
     batch: usize,
     optimizer: Optimizer,
+    precision: Precision,
     seconds: f64,
 ) -> Result<f64> {
     let table = DrawTable::once(data.targets.len()).expect("a table").with_draws_per_step(batch as u64);
     let weights = Weights::initial(spec, 0)?;
     let together = Barrier::new(n);
     let one = || -> Result<f64> {
-        let trainer = cuda.trainer(&weights, data.set(), Precision::F32);
+        let trainer = cuda.trainer(&weights, data.set(), precision);
         // All are there before any is timed: how many there are decides how rounds are cut up.
         together.wait();
         let mut trainer = trainer?;
@@ -146,6 +148,7 @@ fn training(
 
 fn main() -> Result<()> {
     let card = Card { flops: argument("--flops", 67e12), bandwidth: argument("--bandwidth", 4.8e12) };
+    let tensor_cores = Card { flops: argument("--bf16-flops", 989e12), ..card };
     let seconds = argument("--seconds", 2.0);
     let start = Instant::now();
     let cuda = Cuda::shared(None)?;
@@ -159,13 +162,19 @@ fn main() -> Result<()> {
     // Coordinates are looked up; a draw, a target, an occupancy and the features cross the memory.
     let bytes = |spec: &NetSpec| 4.0 + 4.0 + 1.0 + 4.0 * spec.n_features as f64;
     for batch in [8_192, 65_536, 262_144] {
-        let rate = training(&cuda, siren, &of_siren, 1, batch, adam, seconds)?;
-        card.row(&format!("train siren 128x3 batch {batch}"), rate, step_flops(&siren), bytes(&siren));
+        for (card, precision) in [(&card, Precision::F32), (&tensor_cores, Precision::Bf16)] {
+            let rate = training(&cuda, siren, &of_siren, 1, batch, adam, precision, seconds)?;
+            let what = format!("train siren 128x3 {precision:?} batch {batch}");
+            card.row(&what, rate, step_flops(&siren), bytes(&siren));
+        }
     }
     for n in [1, found.n_multiprocessors as usize] {
-        for (name, optimizer) in [("adam", adam), ("muon", muon)] {
-            let rate = training(&cuda, conditioned, &of_conditioned, n, 4096, optimizer, seconds)?;
-            let what = format!("train conditioned 16x3 {n} at once {name} batch 4096");
+        for (name, optimizer, precision) in
+            [("adam", adam, Precision::F32), ("muon", muon, Precision::F32), ("adam", adam, Precision::Bf16)]
+        {
+            let rate = training(&cuda, conditioned, &of_conditioned, n, 4096, optimizer, precision, seconds)?;
+            let what = format!("train conditioned 16x3 {n} at once {name} {precision:?} batch 4096");
+            let card = if precision == Precision::F32 { &card } else { &tensor_cores };
             card.row(&what, rate, step_flops(&conditioned), bytes(&conditioned));
         }
     }

@@ -6,8 +6,7 @@
 use inrfit::backend::cpu::Cpu;
 use inrfit::backend::cuda::Cuda;
 use inrfit::backend::{
-    Adam, Backend, Loss, Muon, Optimizer, Precision, Round, Schedule, SiteBlock, Trainer, TrainingSet,
-    ValueLoss,
+    Adam, Backend, Loss, Muon, Optimizer, Precision, Round, Schedule, SiteBlock, TrainingSet, ValueLoss,
 };
 use inrfit::codec::{Codec, InrCodec};
 use inrfit::container::Limits;
@@ -164,6 +163,23 @@ fn gradients_and_losses_agree() {
                 let more = trainers.each_mut().map(|t| t.run(&round(table, optimizer, 1, 4)).unwrap());
                 assert!((more[1] / more[0] - 1.0).abs() < 1e-2, "{what}: losses {more:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn products_of_bf16_are_near_those_of_f32() {
+    let Some(cuda) = device() else { return };
+    let mut random = Stream::new(seed(), 4);
+    for model in [0, 1, 2, 5] {
+        for hidden in [17, 32, 128] {
+            let problem = Problem::new(&mut random, model, hidden, true);
+            let losses = [Precision::F32, Precision::Bf16].map(|precision| {
+                let mut trainer = cuda.trainer(&problem.weights, problem.set(), precision).unwrap();
+                trainer.run(&round(None, Adam::default().into(), 0, 5)).unwrap()
+            });
+            let what = problem.weights.spec();
+            assert!((losses[1] / losses[0] - 1.0).abs() < 0.03, "{what:?}: losses {losses:?}");
         }
     }
 }

@@ -184,7 +184,8 @@ pub struct FitArgs {
     time_limit: Option<Duration>,
     #[arg(long, value_name = "A,B,C", value_parser = tile, help = tile_help())]
     tile: Option<[usize; 3]>,
-    /// Arithmetic of training: f32, or bf16 = products of bf16, faster where the processor has AVX512-BF16 [default: f32]
+    /// Arithmetic of training: f32, or bf16 = products of bf16, faster on a GPU and where the
+    /// processor has AVX512-BF16 [default: f32]
     #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionKind>(PrecisionKind::NAMES), hide_possible_values = true)]
     precision: Option<PrecisionKind>,
     /// Seed of starting weights and draws [default: 0]

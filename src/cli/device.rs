@@ -3,7 +3,7 @@
 use super::output::note;
 use clap::Args;
 use inrfit::backend::cuda::{Cuda, has_driver};
-use inrfit::settings::{DeviceRequest, PrecisionKind, Settings};
+use inrfit::settings::{DeviceRequest, Settings};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +30,7 @@ impl Evaluating {
 
 /// Opens what `settings` fit on, if they fit at all and may do so on a device.
 pub fn prepare(settings: &Settings) {
-    if settings.may_fit() && settings.precision == PrecisionKind::F32 {
+    if settings.may_fit() {
         open(settings.device);
     }
 }

@@ -280,7 +280,7 @@ impl InrCodec {
         let n_weights = network.map_or(0, |network| (n_fields * network.spec.n_weights()) as u64);
         let device = match self.settings.precision {
             PrecisionKind::F32 => on(&cpu, cuda.as_deref()).name().to_owned(),
-            PrecisionKind::Bf16 => format!("{}-bf16", cpu.name()),
+            PrecisionKind::Bf16 => format!("{}-bf16", on(&cpu, cuda.as_deref()).name()),
         };
         let report = EncodeReport { n_weights, layers, seconds, device };
         Ok(Compressed { bytes, decoded, report })
@@ -305,7 +305,7 @@ impl InrCodec {
             peak: default_peak(event),
             device: match self.settings.precision {
                 PrecisionKind::F32 => u8::from(on_cuda),
-                PrecisionKind::Bf16 => 2,
+                PrecisionKind::Bf16 => 2 + u8::from(on_cuda),
             },
         }
     }
@@ -314,21 +314,15 @@ impl InrCodec {
         Cpu::new(self.n_threads)
     }
 
-    /// The device that fits, where it is not the processor. When it may choose, it takes the device if there is one that
-    /// can do what is asked.
+    /// The device that fits, where it is not the processor. When it may choose, it takes the device if there is one.
     ///
     /// # Errors
-    /// `Device` where the device that is asked for is missing or fails, `Unsupported` where it lacks the precision.
+    /// `Device` where the device that is asked for is missing or fails.
     fn cuda(&self) -> Result<Option<Arc<Cuda>>> {
-        let is_exact = self.settings.precision == PrecisionKind::F32;
         match self.settings.device {
             DeviceRequest::Cpu => Ok(None),
-            DeviceRequest::Cuda if !is_exact => Err(Error::new(
-                ErrorKind::Unsupported,
-                "the CUDA back end trains in f32 only; use --precision f32 or --device cpu",
-            )),
             DeviceRequest::Cuda => Cuda::shared(None).map(Some),
-            DeviceRequest::Auto => Ok(if is_exact { Cuda::shared(None).ok() } else { None }),
+            DeviceRequest::Auto => Ok(Cuda::shared(None).ok()),
         }
     }
 

@@ -14,6 +14,7 @@ pub const NOWHERE: u32 = u32::MAX;
 /// Of [`Layer::flags`].
 pub const SUMS_ARE_REAL: u32 = 1;
 pub const IS_FIXED: u32 = 2;
+pub const IS_TENSOR: u32 = 4;
 
 /// Of [`Table::law`].
 pub const EVERY_SITE: u32 = 0;
@@ -52,6 +53,8 @@ pub struct Layer {
     pub factor: u32,
     pub activation: u32,
     pub flags: u32,
+    pub tensor_forward: u32,
+    pub tensor_back: u32,
     pub omega: f32,
     pub scale: f32,
     pub in_omega: f32,
@@ -119,6 +122,8 @@ pub struct Standing {
     pub back: u32,
     pub forward_again: u32,
     pub back_again: u32,
+    pub tensor_forward: u32,
+    pub tensor_back: u32,
 }
 
 #[repr(C)]
@@ -146,6 +151,7 @@ pub struct Job {
     pub average: u64,
     pub forward: u64,
     pub back: u64,
+    pub tensor: u64,
     pub partial: u64,
     pub total: u64,
     pub clip: u64,

@@ -8,11 +8,13 @@ use std::path::Path;
 
 /// The kernels, and what they include.
 pub const SOURCE: &str = include_str!("kernels/kernels.cu");
-pub const INCLUDED: [(&str, &str); 5] = [
+pub const INCLUDED: [(&str, &str); 7] = [
     ("draw.cuh", include_str!("kernels/draw.cuh")),
     ("lane.cuh", include_str!("kernels/lane.cuh")),
     ("muon.cuh", include_str!("kernels/muon.cuh")),
     ("net.cuh", include_str!("kernels/net.cuh")),
+    ("passes.cuh", include_str!("kernels/passes.cuh")),
+    ("tensor.cuh", include_str!("kernels/tensor.cuh")),
     ("train.cuh", include_str!("kernels/train.cuh")),
 ];
 

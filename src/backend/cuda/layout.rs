@@ -8,6 +8,10 @@ use super::abi::{self, HIGH, NOWHERE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Activation, Dense, Form, NetSpec, Source, Weights, tensors};
 
+/// Layers of fewer inputs or outputs are not worth a tile of tensor cores.
+const TENSOR_INPUTS: usize = 16;
+const TENSOR_OUTPUTS: usize = 8;
+
 /// From so many outputs on, kernels take eight at once.
 const WIDE: usize = 64;
 
@@ -21,6 +25,10 @@ pub struct Layout {
     pub tensor_of: Vec<u32>,
     /// What Muon moves.
     pub matrices: Vec<abi::Matrix>,
+    /// Length of the tiles for tensor cores, in bf16 numbers.
+    pub n_tensor: usize,
+    /// Whether tensor cores can train it: every activation is a function of its own sum.
+    pub is_of_single_sums: bool,
     /// Forward and backward weights with those that are not trained in place, all others 0.
     forward: Vec<f32>,
     back: Vec<f32>,
@@ -46,6 +54,26 @@ fn input_place(layer: &abi::Layer, k: usize) -> usize {
         _ if k < 2 * n => places + k - n,
         _ => 2 * places + k - 2 * n,
     }
+}
+
+/// Where element (`m`, `k`) of a matrix of `n_k` columns stands among its tiles: 16 by 16 numbers, in the order in which the
+/// lanes of a warp hold them.
+fn tile_place(m: usize, k: usize, n_k: usize) -> usize {
+    let tile = m / 16 * n_k.div_ceil(16) + k / 16;
+    let lane = m % 8 * 4 + k % 8 / 2;
+    let pair = m % 16 / 8 + k % 16 / 8 * 2;
+    ((tile * 32 + lane) * 4 + pair) * 2 + k % 2
+}
+
+/// Where the weight of an output for an input stands among the tiles of `layer`.
+fn tensor_standing(layer: &abi::Layer, (o, k): (usize, usize)) -> (u32, u32) {
+    if layer.flags & abi::IS_TENSOR == 0 {
+        return (NOWHERE, NOWHERE);
+    }
+    let (n_in, n_out) = (layer.n_in as usize, layer.n_out as usize);
+    let forward = layer.tensor_forward as usize * 8 + tile_place(o, k, n_in);
+    let back = layer.tensor_back as usize * 8 + tile_place(k, o, n_out);
+    (forward as u32, back as u32)
 }
 
 fn standing(layer: &abi::Layer, (o, k): (usize, usize)) -> (u32, u32) {
@@ -77,15 +105,25 @@ impl Layout {
         let dense = spec.layers();
         let mut layers: Vec<abi::Layer> = Vec::new();
         let (mut n_rows, mut n_forward, mut n_back) = (spec.n_coords + spec.n_features, 0, 0);
+        let mut n_tensor = 0;
         for d in &dense {
             let layer = layer(spec, d, &dense, &layers, [n_rows, n_forward, n_back]);
-            let layer = layer.ok_or_else(|| unsupported("its inputs do not lie side by side"))?;
+            let mut layer = layer.ok_or_else(|| unsupported("its inputs do not lie side by side"))?;
+            let reads_coords = d.sources.contains(&Source::Coords);
+            let is_plain = layer.in_complex == 0 && layer.in_product == 0 && is_of_single_sum(d);
+            if is_plain && !reads_coords && d.n_in >= TENSOR_INPUTS && d.n_out >= TENSOR_OUTPUTS {
+                let (down, across) = (d.n_out.div_ceil(16), d.n_in.div_ceil(16));
+                layer.flags |= abi::IS_TENSOR;
+                layer.tensor_forward = (n_tensor / 8) as u32;
+                layer.tensor_back = (n_tensor / 8 + down * across * 32) as u32;
+                n_tensor += 2 * down * across * 256;
+            }
             n_rows += d.n_out;
             n_forward = layer.bias as usize + layer.n_places as usize;
             n_back += d.n_out * layer.n_back as usize;
             layers.push(layer);
         }
-        if n_forward.max(n_back) >= HIGH as usize {
+        if n_forward.max(n_back).max(n_tensor) >= HIGH as usize {
             return Err(unsupported("too many weights"));
         }
         let mut standings = Vec::with_capacity(spec.n_weights());
@@ -102,6 +140,8 @@ impl Layout {
                             back: NOWHERE,
                             forward_again: NOWHERE,
                             back_again: NOWHERE,
+                            tensor_forward: NOWHERE,
+                            tensor_back: NOWHERE,
                         },
                         false => {
                             let (forward, back) = standing(layer, at);
@@ -109,7 +149,15 @@ impl Layout {
                             let sign = |negated| if negated { HIGH } else { 0 };
                             let (forward_again, back_again) =
                                 again.map_or((NOWHERE, NOWHERE), |((f, b), negated)| (f | sign(negated), b));
-                            abi::Standing { forward, back, forward_again, back_again }
+                            let (tensor_forward, tensor_back) = tensor_standing(layer, at);
+                            abi::Standing {
+                                forward,
+                                back,
+                                forward_again,
+                                back_again,
+                                tensor_forward,
+                                tensor_back,
+                            }
                         }
                     });
                     tensor_of.push(i as u32);
@@ -138,7 +186,17 @@ impl Layout {
         let [n_layers, n_features, n_heads, n_rows, n_forward, n_back] =
             [layers.len(), spec.n_features, spec.n_heads, n_rows, n_forward, n_back].map(|n| n as u32);
         let net = abi::Net { n_layers, n_features, n_heads, n_rows, n_forward, n_back };
-        Ok(Layout { net, layers, standings, tensor_of, matrices, forward, back })
+        Ok(Layout {
+            net,
+            layers,
+            standings,
+            tensor_of,
+            matrices,
+            n_tensor,
+            is_of_single_sums: dense.iter().all(is_of_single_sum),
+            forward,
+            back,
+        })
     }
 
     /// Forward and backward weights as they are before any is trained.
@@ -173,6 +231,11 @@ impl Layout {
         };
         self.matrices.iter().map(floats).max().unwrap_or(0)
     }
+}
+
+/// Whether each output of a layer is a function of one sum.
+fn is_of_single_sum(dense: &Dense) -> bool {
+    !matches!(dense.activation, Activation::ComplexGabor { .. } | Activation::Product { .. })
 }
 
 fn unsupported(why: &str) -> Error {
@@ -254,6 +317,8 @@ fn layer(
         factor,
         activation,
         flags,
+        tensor_forward: 0,
+        tensor_back: 0,
         omega,
         scale,
         in_omega,

@@ -9,23 +9,27 @@ pub enum Kernel {
     Evaluate,
     Prepare,
     Pass,
+    PassBf16,
     Reduce,
     Clip,
     MuonStep,
     Move,
     WholeRound,
+    WholeRoundBf16,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 8] = [
+    pub const ALL: [Kernel; 10] = [
         Kernel::Evaluate,
         Kernel::Prepare,
         Kernel::Pass,
+        Kernel::PassBf16,
         Kernel::Reduce,
         Kernel::Clip,
         Kernel::MuonStep,
         Kernel::Move,
         Kernel::WholeRound,
+        Kernel::WholeRoundBf16,
     ];
 
     pub fn name(self) -> &'static str {
@@ -33,11 +37,13 @@ impl Kernel {
             Kernel::Evaluate => "evaluate",
             Kernel::Prepare => "prepare",
             Kernel::Pass => "pass",
+            Kernel::PassBf16 => "pass_bf16",
             Kernel::Reduce => "reduce",
             Kernel::Clip => "clip",
             Kernel::MuonStep => "muon_step",
             Kernel::Move => "move",
             Kernel::WholeRound => "whole_round",
+            Kernel::WholeRoundBf16 => "whole_round_bf16",
         }
     }
 }

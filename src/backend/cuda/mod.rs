@@ -16,7 +16,7 @@ mod twin;
 pub use device::{Found, has_driver, probe};
 
 use super::{Backend, Precision, SiteBlock, Trainer, TrainingSet};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::net::Weights;
 use device::Device;
 use layout::Layout;
@@ -79,14 +79,8 @@ impl Backend for Cuda {
         set: TrainingSet<'a>,
         precision: Precision,
     ) -> Result<Box<dyn Trainer + 'a>> {
-        if precision == Precision::Bf16 {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "the CUDA back end has no bf16 products yet; use --precision f32",
-            ));
-        }
         let n_training = Arc::clone(&self.n_training);
-        Ok(Box::new(trainer::CudaTrainer::new(&self.device, n_training, weights, set, None)?))
+        Ok(Box::new(trainer::CudaTrainer::new(&self.device, n_training, weights, set, precision, None)?))
     }
 
     fn evaluate(&self, weights: &Weights, sites: &SiteBlock<'_>, out: &mut [f32]) -> Result<()> {

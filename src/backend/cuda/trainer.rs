@@ -3,8 +3,8 @@
 use super::abi;
 use super::layout::{Layout, Plan};
 use super::machine::{Kernel, Machine, Queue, hold};
-use crate::backend::{Optimizer, Round, SiteBlock, Trainer, TrainingSet, ValueLoss};
-use crate::error::{Error, Result};
+use crate::backend::{Optimizer, Precision, Round, SiteBlock, Trainer, TrainingSet, ValueLoss};
+use crate::error::{Error, ErrorKind, Result};
 use crate::net::Weights;
 use bytemuck::bytes_of;
 use inrfit_sampling::DrawTable;
@@ -89,6 +89,7 @@ impl<'a> CudaTrainer<'a> {
         n_training: Arc<AtomicUsize>,
         weights: &Weights,
         set: TrainingSet<'_>,
+        precision: Precision,
         cut: Option<Cut>,
     ) -> Result<CudaTrainer<'a>> {
         let layout = Layout::new(weights.spec())?;
@@ -100,6 +101,12 @@ impl<'a> CudaTrainer<'a> {
             || set.sites.features.len() != n * weights.spec().n_features
         {
             return Err(Error::argument("sites, features, targets and occupancy do not belong together"));
+        }
+        if precision == Precision::Bf16 && !layout.is_of_single_sums {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{} has no bf16 products; use --precision f32", weights.spec().model.name()),
+            ));
         }
         let limit = machine.shared_limit();
         let plans = [layout.training(limit, false), layout.training(limit, true), layout.muon(limit)];
@@ -134,6 +141,10 @@ impl<'a> CudaTrainer<'a> {
             average,
             forward: hold(q, forward)?,
             back: hold(q, back)?,
+            tensor: match precision {
+                Precision::F32 => 0,
+                Precision::Bf16 => q.allocate(2 * layout.n_tensor.max(1))?,
+            },
             partial: 0,
             total,
             clip: q.allocate(4)?,
@@ -279,7 +290,9 @@ impl Trainer for CudaTrainer<'_> {
         self.tabled(round)?;
         let n_tiles = batch.div_ceil(abi::POINTS);
         let n_groups = n_tiles.min(MAX_GROUPS);
-        if self.job.partial == 0 {
+        let many = self.n_training.load(Ordering::Relaxed) >= SHARED_BY;
+        let cut = self.cut.unwrap_or(if many { Cut::Whole } else { Cut::Groups });
+        if cut == Cut::Groups && self.job.partial == 0 {
             self.job.partial = self.queue.allocate(4 * MAX_GROUPS * self.layout.net.n_forward as usize)?;
         }
         if let Some(rounding) = round.rounding
@@ -331,11 +344,13 @@ impl Trainer for CudaTrainer<'_> {
             stride: 0,
             n_partials: 0,
         };
-        let many = self.n_training.load(Ordering::Relaxed) >= SHARED_BY;
-        let cut = self.cut.unwrap_or(if many { Cut::Whole } else { Cut::Groups });
         let [of_step, of_round, of_matrix] = self.plans;
+        let (pass, whole_round) = match self.job.tensor {
+            0 => (Kernel::Pass, Kernel::WholeRound),
+            _ => (Kernel::PassBf16, Kernel::WholeRoundBf16),
+        };
         if cut == Cut::Whole {
-            self.launch(Kernel::WholeRound, 1, &of_round, &work)?;
+            self.launch(whole_round, 1, &of_round, &work)?;
         } else {
             let bare = Plan { shared: 0, ..of_step };
             let blocks = |n: usize| n.div_ceil(abi::THREADS).min(MAX_BLOCKS);
@@ -345,7 +360,7 @@ impl Trainer for CudaTrainer<'_> {
             self.launch(Kernel::Prepare, blocks(n_stored), &bare, &work)?;
             for step in 0..steps.len() {
                 work.step = step as u32;
-                self.launch(Kernel::Pass, n_groups, &of_step, &work)?;
+                self.launch(pass, n_groups, &of_step, &work)?;
                 if needs_sum {
                     self.launch(Kernel::Reduce, blocks(n_forward), &bare, &work)?;
                 }

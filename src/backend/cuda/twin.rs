@@ -11,7 +11,7 @@ use crate::backend::{
     Adam, Backend, Loss, Muon, Optimizer, Precision, Round, Schedule, SiteBlock, Trainer, TrainingSet,
     ValueLoss,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Model, NetSpec, Weights};
 use inrfit_sampling::{DrawTable, rng};
 use libloading::Library;
@@ -348,7 +348,17 @@ fn round<'a>(how: &How<'a>, first_step: u64, n_steps: u64) -> Round<'a> {
 }
 
 fn trainer<'a>(twin: &'a Twin, weights: &Weights, data: &Data, cut: Cut) -> CudaTrainer<'a> {
-    CudaTrainer::new(twin, Arc::default(), weights, data.set(), Some(cut)).unwrap()
+    trainer_in(Precision::F32, twin, weights, data, cut)
+}
+
+fn trainer_in<'a>(
+    precision: Precision,
+    twin: &'a Twin,
+    weights: &Weights,
+    data: &Data,
+    cut: Cut,
+) -> CudaTrainer<'a> {
+    CudaTrainer::new(twin, Arc::default(), weights, data.set(), precision, Some(cut)).unwrap()
 }
 
 /// Loss, weights and curvature after a step, and after two more of another round.
@@ -457,6 +467,58 @@ fn however_a_round_is_cut_up_it_gives_the_same_bits() {
 }
 
 #[test]
+fn products_of_bf16_are_near_those_of_f32_and_the_same_bits_however_cut_up() {
+    let cpu = Cpu::new(1).unwrap();
+    for model in [0, 1, 2, 5] {
+        for (hidden, n_layers, n_features) in [(24, 3, 0), (17, 2, 33), (70, 2, 18)] {
+            let spec = spec(model, hidden, n_layers, n_features, 2);
+            let start = Weights::initial(spec, 5).unwrap();
+            let data = Data::new(1, [6, 7, 8], None, n_features);
+            let table = DrawTable::once(data.targets.len()).unwrap().with_draws_per_step(150);
+            let how = How {
+                table: Some(&table),
+                batch: 150,
+                optimizer: Adam::default().into(),
+                loss: ValueLoss::L2,
+                correct: false,
+                rounding: None,
+            };
+            let mut on_cpu = cpu.trainer(&start, data.set(), Precision::F32).unwrap();
+            let exact = steps(on_cpu.as_mut(), &how);
+            let what = format!("{spec:?}");
+            let mut all = Vec::new();
+            for (cut, shared, order) in
+                [(Cut::Groups, LIMITS[0], 5), (Cut::Whole, LIMITS[0], 6), (Cut::Whole, LIMITS[1], 0)]
+            {
+                let Some(twin) = twin(shared, order) else { return };
+                let mut trainer = trainer_in(Precision::Bf16, &twin, &start, &data, cut);
+                let got = steps(&mut trainer, &how);
+                // Eight bits of each factor; nothing is as exact as f32, or bf16 was not used.
+                let off = (got.0[0] / exact.0[0] - 1.0).abs();
+                assert!(off < 0.02 && off > 1e-9, "{what}: losses {:?} and {:?}", got.0, exact.0);
+                let [a, b] = [&got.2, &exact.2].map(|c| c.iter().map(|c| c.sqrt()).collect::<Vec<_>>());
+                assert_close(&a, &b, 0.1, &what);
+                let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                all.push((got.0.iter().map(|l| l.to_bits()).collect::<Vec<_>>(), bits(&got.1), bits(&got.2)));
+            }
+            assert!(all.iter().all(|a| *a == all[0]), "{what}");
+        }
+    }
+}
+
+#[test]
+fn networks_of_two_sums_have_no_products_of_bf16() {
+    let Some(twin) = twin(LIMITS[0], 0) else { return };
+    for model in [3, 4] {
+        let spec = spec(model, 16, 2, 0, 1);
+        let weights = Weights::initial(spec, 0).unwrap();
+        let data = Data::new(0, [2, 2, 2], None, 0);
+        let refused = CudaTrainer::new(&twin, Arc::default(), &weights, data.set(), Precision::Bf16, None);
+        assert!(refused.is_err_and(|e| e.kind() == ErrorKind::Unsupported));
+    }
+}
+
+#[test]
 fn rounded_weights_are_what_the_passes_see() {
     let cpu = Cpu::new(1).unwrap();
     let spec = spec(1, 8, 2, 5, 1);
@@ -489,7 +551,7 @@ fn what_does_not_belong_together_is_refused() {
     let weights = Weights::initial(spec, 0).unwrap();
     let data = Data::new(0, [2, 2, 2], None, 0);
     let set = TrainingSet { targets: &data.targets[1..], ..data.set() };
-    let refused = CudaTrainer::new(&twin, Arc::default(), &weights, set, None);
+    let refused = CudaTrainer::new(&twin, Arc::default(), &weights, set, Precision::F32, None);
     assert!(refused.is_err_and(|e: Error| e.to_string().contains("belong together")));
     assert!(super::evaluate(&twin, &weights, &data.sites(), &mut [0.0]).is_err());
     let other = DrawTable::uniform(9).unwrap();

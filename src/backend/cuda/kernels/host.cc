@@ -6,8 +6,7 @@ static const size_t STACK = 256 * 1024;
 
 static void run_fiber() {
     host_kernel(host_arguments);
-    host_fibers[threadIdx.x].has_ended = true;
-    swapcontext(&host_fibers[threadIdx.x].context, &host_scheduler);
+    host_wait(HAS_ENDED);
 }
 
 // Runs one block. Not 0 where threads disagree on how many barriers there are.
@@ -17,7 +16,8 @@ static int run_block(unsigned n_bytes, uint64_t& order) {
     unsigned turn[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
         Fiber& fiber = host_fibers[turn[i] = i];
-        fiber.has_ended = false;
+        fiber.state = RUNS;
+        fiber.n_products = 0;
         getcontext(&fiber.context);
         fiber.context.uc_stack.ss_sp = fiber.stack;
         fiber.context.uc_stack.ss_size = STACK;
@@ -31,14 +31,23 @@ static int run_block(unsigned n_bytes, uint64_t& order) {
                 const unsigned j = order % (i + 1), swap = turn[i];
                 turn[i] = turn[j], turn[j] = swap;
             }
-        unsigned n_ended = 0;
+        unsigned n_run = 0, n_at[4] = {0, 0, 0, 0};
         for (unsigned i : turn) {
+            if (host_fibers[i].state != RUNS) continue;
             threadIdx.x = i;
+            n_run++;
             swapcontext(&host_scheduler, &host_fibers[i].context);
-            n_ended += host_fibers[i].has_ended;
         }
-        if (n_ended == THREADS) return 0;
-        if (n_ended > 0) return 1;
+        // Warps that are complete go on; the block where all of it has come.
+        for (unsigned warp = 0; warp < THREADS; warp += 32) {
+            unsigned n_waiting = 0;
+            for (unsigned i = warp; i < warp + 32; i++) n_waiting += host_fibers[i].state == AT_WARP_BARRIER;
+            for (unsigned i = warp; n_waiting == 32 && i < warp + 32; i++) host_fibers[i].state = RUNS;
+        }
+        for (unsigned i = 0; i < THREADS; i++) n_at[host_fibers[i].state]++;
+        for (unsigned i = 0; n_at[AT_BARRIER] == THREADS && i < THREADS; i++) host_fibers[i].state = RUNS;
+        if (n_at[HAS_ENDED] == THREADS) return 0;
+        if (n_run == 0) return 1;
     }
 }
 
@@ -60,6 +69,8 @@ extern "C" int host_launch(const char* name, unsigned n_blocks, unsigned n_bytes
         {"reduce", call<const Training, reduce>},       {"clip", call<const Training, clip>},
         {"muon_step", call<const Training, muon_step>}, {"move", call<const Training, move>},
         {"whole_round", call<const Training, whole_round>},
+        {"pass_bf16", call<const Training, pass_bf16>},
+        {"whole_round_bf16", call<const Training, whole_round_bf16>},
     };
     host_kernel = nullptr;
     for (const Entry& entry : entries)

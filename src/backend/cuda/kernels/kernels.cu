@@ -8,6 +8,8 @@
 #include "lane.cuh"
 #include "draw.cuh"
 #include "net.cuh"
+#include "tensor.cuh"
+#include "passes.cuh"
 #include "train.cuh"
 #include "muon.cuh"
 
@@ -46,7 +48,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) evaluate(const Evaluati
             tile.values[(size_t)(3 + f) * tile.stride + p] = value;
         }
         __syncthreads();
-        forward<false>(net, (const Layer*)work.layers, (const float*)work.forward, tile);
+        forward<false, false>(net, (const Layer*)work.layers, {(const float*)work.forward, nullptr, nullptr}, tile);
         for (unsigned i = threadIdx.x; i < n * net.n_heads; i += THREADS) {
             const unsigned p = i / net.n_heads, head = net.n_rows - net.n_heads + i % net.n_heads;
             ((float*)work.out)[first * net.n_heads + i] = tile.values[(size_t)head * tile.stride + p];
@@ -103,22 +105,33 @@ extern "C" __global__ void __launch_bounds__(THREADS) prepare(const Training wor
 }
 
 // One group a block.
-extern "C" __global__ void __launch_bounds__(THREADS, 1) pass(const Training work) {
-    SHARED_MEMORY(memory);
-    __shared__ Shared shared;
+template <bool TENSOR>
+DEVICE void pass_of(const Training& work, float* memory, Shared& shared) {
     const Job& job = work.job;
     float* scratch = scratch_of(work);
-    const float* forward_weights = own(work.places.forward, memory, scratch, job.forward, job.net.n_forward);
-    const float* back_weights = own(work.places.back, memory, scratch, job.back, job.net.n_back);
+    const Weights weights = {own(work.places.forward, memory, scratch, job.forward, job.net.n_forward),
+                             own(work.places.back, memory, scratch, job.back, job.net.n_back),
+                             (const uint4*)job.tensor};
     float* const partial = (float*)job.partial + (size_t)blockIdx.x * job.net.n_forward;
     float* const gradient =
         work.places.gradient == NOWHERE ? partial : placed(work.places.gradient, memory, scratch);
     const Step step = ((const Step*)work.round.steps)[work.step];
-    const double loss = group_pass(job, work.round, step, blockIdx.x, shared, tile_of(work, memory, scratch),
-                                   forward_weights, back_weights, gradient);
+    const double loss = group_pass<TENSOR>(job, work.round, step, blockIdx.x, shared,
+                                           tile_of(work, memory, scratch), weights, gradient);
     if (threadIdx.x == 0) ((double*)job.losses)[blockIdx.x] += loss;
     if (gradient != partial)
         for (unsigned i = threadIdx.x; i < job.net.n_forward; i += THREADS) partial[i] = gradient[i];
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pass(const Training work) {
+    SHARED_MEMORY(memory);
+    __shared__ Shared shared;
+    pass_of<false>(work, memory, shared);
+}
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pass_bf16(const Training work) {
+    SHARED_MEMORY(memory);
+    __shared__ Shared shared;
+    pass_of<true>(work, memory, shared);
 }
 
 // Sums the groups' gradients.
@@ -162,15 +175,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) move(const Training work) 
 }
 
 // A whole round by one block: the same bits as the kernels above, one after the other.
-extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round(const Training work) {
-    SHARED_MEMORY(memory);
-    __shared__ Shared shared;
+template <bool TENSOR>
+DEVICE void round_of(const Training& work, float* memory, Shared& shared) {
     const Job& job = work.job;
     const Round& round = work.round;
     float* scratch = scratch_of(work);
     const Tile tile = tile_of(work, memory, scratch);
     float* const forward_weights = own(work.places.forward, memory, scratch, job.forward, job.net.n_forward);
     float* const back_weights = own(work.places.back, memory, scratch, job.back, job.net.n_back);
+    const Weights weights = {forward_weights, back_weights, (const uint4*)job.tensor};
     float* const gradient = placed(work.places.gradient, memory, scratch);
     float* const total = placed(work.places.total, memory, scratch);
     __syncthreads();
@@ -181,7 +194,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round(const Train
         for (unsigned i = threadIdx.x; i < job.net.n_forward; i += THREADS) total[i] = 0.0f;
         for (unsigned group = 0; group < round.n_groups; group++) {
             const double loss =
-                group_pass(job, round, step, group, shared, tile, forward_weights, back_weights, gradient);
+                group_pass<TENSOR>(job, round, step, group, shared, tile, weights, gradient);
             if (threadIdx.x == 0) ((double*)job.losses)[group] += loss;
             for (unsigned i = threadIdx.x; i < job.net.n_forward; i += THREADS) total[i] = add(total[i], gradient[i]);
         }
@@ -194,4 +207,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round(const Train
             update(job, round, step, i, total, 1, clip, forward_weights, back_weights);
         __syncthreads();
     }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round(const Training work) {
+    SHARED_MEMORY(memory);
+    __shared__ Shared shared;
+    round_of<false>(work, memory, shared);
+}
+extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round_bf16(const Training work) {
+    SHARED_MEMORY(memory);
+    __shared__ Shared shared;
+    round_of<true>(work, memory, shared);
 }

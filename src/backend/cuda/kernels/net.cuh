@@ -23,6 +23,7 @@ struct Layer {
     unsigned in_factor;         // ... and the first row of what multiplied them
     unsigned factor;            // first row of what multiplies the sums
     unsigned activation, flags;
+    unsigned tensor_forward, tensor_back;  // tiles of weights for tensor cores, in 16 bytes
     float omega, scale;
     float in_omega;  // frequency of the complex inputs
 };
@@ -181,27 +182,22 @@ DEVICE void forward_item(const Net& net, const Layer& layer, const float* weight
     }
 }
 
-// All layers; the inputs' rows are in place for every thread.
+// A layer in f32.
 template <bool TRAIN>
-DEVICE void forward(const Net& net, const Layer* layers, const float* weights, const Tile& tile) {
+DEVICE void forward_layer(const Net& net, const Layer& layer, const float* weights, const Tile& tile) {
     const unsigned columns = tile.n_points / 4;
-    for (unsigned l = 0; l < net.n_layers; l++) {
-        const Layer& layer = layers[l];
-        const bool is_complex = layer.part < layer.n_out;
-        const bool is_wide = !is_complex && layer.n_places % 8 == 0 && layer.n_places >= 64;
-        const unsigned n = layer.n_places / (is_complex || is_wide ? 8 : 4);
-        for (unsigned item = threadIdx.x; item < n * columns; item += THREADS) {
-            const unsigned p = item % columns * 4, i = item / columns;
-            if (is_complex || is_wide) {
-                const unsigned places[2] = {is_wide ? 8 * i : 4 * i,
-                                            is_wide ? 8 * i + 4 : layer.part_places + 4 * i};
-                forward_item<TRAIN, 2>(net, layer, weights, tile, places, p);
-            } else {
-                const unsigned places[1] = {4 * i};
-                forward_item<TRAIN, 1>(net, layer, weights, tile, places, p);
-            }
+    const bool is_complex = layer.part < layer.n_out;
+    const bool is_wide = !is_complex && layer.n_places % 8 == 0 && layer.n_places >= 64;
+    const unsigned n = layer.n_places / (is_complex || is_wide ? 8 : 4);
+    for (unsigned item = threadIdx.x; item < n * columns; item += THREADS) {
+        const unsigned p = item % columns * 4, i = item / columns;
+        if (is_complex || is_wide) {
+            const unsigned places[2] = {is_wide ? 8 * i : 4 * i, is_wide ? 8 * i + 4 : layer.part_places + 4 * i};
+            forward_item<TRAIN, 2>(net, layer, weights, tile, places, p);
+        } else {
+            const unsigned places[1] = {4 * i};
+            forward_item<TRAIN, 1>(net, layer, weights, tile, places, p);
         }
-        __syncthreads();
     }
 }
 
@@ -297,46 +293,25 @@ DEVICE void bias_item(const Net& net, const Layer& layer, const Tile& tile, unsi
     }
 }
 
-// Adds to the gradient of every weight; the slopes of the heads are their gradients.
-DEVICE void backward(const Net& net, const Layer* layers, const float* weights, const Tile& tile, float* gradient) {
+// Gradients of the sums that gave the inputs of a layer, in f32.
+DEVICE void backward_layer(const Net& net, const Layer& layer, const float* weights, const Tile& tile) {
     const unsigned columns = tile.n_points / 4;
-    for (unsigned l = net.n_layers; l-- > 0;) {
-        const Layer& layer = layers[l];
-        if (layer.n_back == 0) continue;
-        // Complex inputs by their two parts, then all others.
-        const unsigned pairs = (layer.in_complex + 3) / 4, paired = 2 * 4 * pairs;
-        const bool is_wide = pairs == 0 && layer.n_back % 8 == 0 && layer.n_back >= 64;
-        const unsigned n = pairs + (layer.n_back - paired) / (is_wide ? 8 : 4);
-        for (unsigned item = threadIdx.x; item < n * columns; item += THREADS) {
-            const unsigned p = item % columns * 4, i = item / columns;
-            if (i < pairs || is_wide) {
-                const unsigned places[2] = {is_wide ? 8 * i : 4 * i, is_wide ? 8 * i + 4 : 4 * (pairs + i)};
-                const unsigned inputs[2] = {places[0], is_wide ? places[1] : layer.in_complex + 4 * i};
-                backward_item<2>(net, layer, weights, tile, places, inputs, p);
-            } else {
-                const unsigned places[1] = {paired + 4 * (i - pairs)};
-                const unsigned inputs[1] = {2 * layer.in_complex + 4 * (i - pairs)};
-                backward_item<1>(net, layer, weights, tile, places, inputs, p);
-            }
+    // Complex inputs by their two parts, then all others.
+    const unsigned pairs = (layer.in_complex + 3) / 4, paired = 2 * 4 * pairs;
+    const bool is_wide = pairs == 0 && layer.n_back % 8 == 0 && layer.n_back >= 64;
+    const unsigned n = pairs + (layer.n_back - paired) / (is_wide ? 8 : 4);
+    for (unsigned item = threadIdx.x; item < n * columns; item += THREADS) {
+        const unsigned p = item % columns * 4, i = item / columns;
+        if (i < pairs || is_wide) {
+            const unsigned places[2] = {is_wide ? 8 * i : 4 * i, is_wide ? 8 * i + 4 : 4 * (pairs + i)};
+            const unsigned inputs[2] = {places[0], is_wide ? places[1] : layer.in_complex + 4 * i};
+            backward_item<2>(net, layer, weights, tile, places, inputs, p);
+        } else {
+            const unsigned places[1] = {paired + 4 * (i - pairs)};
+            const unsigned inputs[1] = {2 * layer.in_complex + 4 * (i - pairs)};
+            backward_item<1>(net, layer, weights, tile, places, inputs, p);
         }
-        __syncthreads();
     }
-    // Of all layers at once, so that narrow ones leave no threads idle.
-    unsigned first = 0;
-    for (unsigned l = 0; l < net.n_layers; l++) {
-        const Layer& layer = layers[l];
-        if (layer.flags & IS_FIXED) continue;
-        const unsigned across = layer.n_places / 4, n = ((layer.n_in + 3) / 4 + 1) * across;
-        // Thread t takes the items t, t + THREADS, ... of the whole list.
-        const unsigned skip = (THREADS - first % THREADS + threadIdx.x) % THREADS;
-        for (unsigned item = skip; item < n; item += THREADS) {
-            const unsigned k = item / across * 4, place = item % across * 4;
-            if (k < layer.n_in) gradient_item(net, layer, tile, k, place, gradient);
-            else bias_item(net, layer, tile, place, gradient);
-        }
-        first += n;
-    }
-    __syncthreads();
 }
 
 // The rows and columns of a block's memory: in shared memory, or where that is too small in its own part of `scratch`.

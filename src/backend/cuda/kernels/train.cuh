@@ -24,6 +24,7 @@ struct Step {
 struct Standing {
     unsigned forward, back;
     unsigned forward_again, back_again;
+    unsigned tensor_forward, tensor_back;  // among the halves of the tiles for tensor cores
 };
 
 // A matrix that Muon moves: its weights are neighbours.
@@ -37,7 +38,7 @@ struct Job {
     unsigned n_stored, n_matrices;
     u64 layers, standings, tensor_of;                       // of Layer, Standing, unsigned
     u64 stored, moved, moment1, moment2, average;           // floats, one a stored weight
-    u64 forward, back;                                      // effective weights
+    u64 forward, back, tensor;                              // effective weights; the last as unsigned short, or 0
     u64 partial, total, clip, losses;                       // gradients by group, their sum, its factor, sums of losses
     u64 matrices;                                           // of Matrix
     u64 scratch;
@@ -135,8 +136,9 @@ DEVICE void load(const Job& job, const Round& round, const Step& step, Shared& s
 }
 
 // One group's share of a step: its loss is returned to thread 0, its gradient is in `gradient`.
+template <bool TENSOR>
 DEVICE double group_pass(const Job& job, const Round& round, const Step& step, unsigned group, Shared& shared,
-                         const Tile& tile, const float* forward_weights, const float* back_weights, float* gradient) {
+                         const Tile& tile, const Weights& weights, float* gradient) {
     const Net& net = job.net;
     const Layer* layers = (const Layer*)job.layers;
     for (unsigned i = threadIdx.x; i < net.n_forward; i += THREADS) gradient[i] = 0.0f;
@@ -150,13 +152,13 @@ DEVICE double group_pass(const Job& job, const Round& round, const Step& step, u
     for (; first < end; first += tile.n_points) {
         const unsigned n = end - first < tile.n_points ? (unsigned)(end - first) : tile.n_points;
         load(job, round, step, shared, tile, first, n);
-        forward<true>(net, layers, forward_weights, tile);
+        forward<true, TENSOR>(net, layers, weights, tile);
         for (unsigned p = threadIdx.x; p < tile.n_points; p += THREADS)
             shared.losses[p] = loss_of(net, round, tile, p, p < n, shared.goals[p]);
         __syncthreads();
         if (threadIdx.x == 0)
             for (unsigned p = 0; p < n; p++) total += shared.losses[p];
-        backward(net, layers, back_weights, tile, gradient);
+        backward<TENSOR>(net, layers, weights, tile, gradient);
     }
     return total;
 }
@@ -178,6 +180,10 @@ DEVICE void place(const Job& job, const Round& round, unsigned i, float w, float
     }
     forward_weights[standing.forward] = w;
     if (standing.back != NOWHERE) back_weights[standing.back] = w;
+    if (job.tensor && standing.tensor_forward != NOWHERE) {
+        ((unsigned short*)job.tensor)[standing.tensor_forward] = bf16_bits(w);
+        ((unsigned short*)job.tensor)[standing.tensor_back] = bf16_bits(w);
+    }
     if (standing.forward_again == NOWHERE) return;
     const float again = standing.forward_again & IN_SCRATCH ? -w : w;
     forward_weights[standing.forward_again & ~IN_SCRATCH] = again;
