@@ -68,7 +68,10 @@ pub fn describe() -> inrfit::error::Result<Vec<String>> {
         format!("compute      sm_{}{}, {} multiprocessors", found.sm.0, found.sm.1, found.n_multiprocessors),
         format!("memory       {gibibytes:.1} GiB, {} bytes of shared memory a block", found.shared),
         format!("driver       for CUDA {}", version(found.driver)),
-        format!("NVRTC        {}", version(found.nvrtc)),
+        match found.nvrtc {
+            Some(nvrtc) => format!("NVRTC        {}", version(nvrtc)),
+            None => "NVRTC        none: only kernels that are kept already can be used".to_owned(),
+        },
         format!(
             "kernels      {}",
             cache().map_or("not kept".to_owned(), |c| format!("kept in {}", c.display()))

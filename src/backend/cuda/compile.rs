@@ -25,8 +25,11 @@ pub const OPTIONS: [&str; 5] =
 /// Bytes of the checksum before remembered code.
 const CHECKSUM: usize = 32;
 
-/// What remembered code is found by: all that it depends on.
-fn key(architecture: &str, nvrtc: (i32, i32)) -> String {
+/// What stands for NVRTC's version where code was made beforehand (`.ci/kernels --output`).
+const PREBUILT: &str = "prebuilt";
+
+/// What remembered code is found by: all that it depends on. `.ci/kernels` makes the same.
+fn key(architecture: &str, nvrtc: &str) -> String {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
@@ -36,19 +39,30 @@ fn key(architecture: &str, nvrtc: (i32, i32)) -> String {
     INCLUDED.iter().for_each(|(name, text)| [*name, *text].into_iter().for_each(&mut part));
     OPTIONS.into_iter().for_each(&mut part);
     part(architecture);
-    part(&format!("{}.{}", nvrtc.0, nvrtc.1));
+    part(nvrtc);
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Machine code for devices of compute capability `sm`; `folder` remembers it, where one is given that can be written.
+/// Machine code for devices of compute capability `sm`, by NVRTC of version `nvrtc`; `folder` remembers it, where one is
+/// given that can be written, and may hold some that was made beforehand.
 ///
 /// # Errors
-/// `Device` where NVRTC refuses.
-pub fn machine_code(sm: (i32, i32), nvrtc: (i32, i32), folder: Option<&Path>) -> Result<Vec<u8>> {
+/// `Device` where NVRTC refuses, or there is none and nothing is remembered.
+pub fn machine_code(sm: (i32, i32), nvrtc: Option<(i32, i32)>, folder: Option<&Path>) -> Result<Vec<u8>> {
     let architecture = format!("--gpu-architecture=sm_{}{}", sm.0, sm.1);
-    let Some(folder) = folder else { return compile(&architecture) };
-    let path = folder.join(format!("{}.cubin", key(&architecture, nvrtc)));
-    if let Some(code) = remembered(&path) {
+    let path = |by: &str| Some(folder?.join(format!("{}.cubin", key(&architecture, by))));
+    let prebuilt = || remembered(&path(PREBUILT)?);
+    let Some((major, minor)) = nvrtc else {
+        return prebuilt().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Device,
+                "there is a CUDA driver, but no NVRTC (libnvrtc, of CUDA 12 or 13), which compiles the kernels: install \
+                 it, or name its folder in LD_LIBRARY_PATH; or use --device cpu",
+            )
+        });
+    };
+    let Some(path) = path(&format!("{major}.{minor}")) else { return compile(&architecture) };
+    if let Some(code) = remembered(&path).or_else(prebuilt) {
         return Ok(code);
     }
     let code = compile(&architecture)?;
@@ -158,11 +172,22 @@ mod tests {
     }
 
     #[test]
+    fn code_made_beforehand_is_found_without_a_compiler() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |sm| machine_code(sm, None, Some(folder.path()));
+        assert_eq!(of((9, 0)).unwrap_err().kind(), ErrorKind::Device);
+        let name = format!("{}.cubin", key("--gpu-architecture=sm_90", PREBUILT));
+        remember(&folder.path().join(name), b"for sm_90").unwrap();
+        assert_eq!(of((9, 0)).unwrap(), b"for sm_90");
+        assert!(of((8, 0)).is_err());
+    }
+
+    #[test]
     fn keys_tell_devices_and_compilers_apart() {
         let keys = [
-            key("--gpu-architecture=sm_90", (13, 0)),
-            key("--gpu-architecture=sm_80", (13, 0)),
-            key("--gpu-architecture=sm_90", (13, 1)),
+            key("--gpu-architecture=sm_90", "13.0"),
+            key("--gpu-architecture=sm_80", "13.0"),
+            key("--gpu-architecture=sm_90", PREBUILT),
         ];
         assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[0].len() == 64);
     }
@@ -176,6 +201,19 @@ mod tests {
         };
         let options = format!("OPTIONS = [\"{}\"]", OPTIONS.join("\", \""));
         assert!(script.contains(&options), "{options}");
+        // The script names what it makes as `key` does.
+        match std::process::Command::new("python3").arg(root.join(".ci/kernels")).arg("--names").output() {
+            Ok(output) => {
+                let names = String::from_utf8(output.stdout).unwrap();
+                let expected = [80, 86, 89, 90, 100, 120]
+                    .map(|sm| key(&format!("--gpu-architecture=sm_{sm}"), PREBUILT));
+                assert!(names.lines().map(|n| n.trim_end_matches(".cubin")).eq(expected), "{names}");
+            }
+            Err(e) => {
+                assert!(std::env::var_os("INRFIT_REQUIRE_PYTHON").is_none(), "{e}");
+                eprintln!("skipped: no python3 ({e})");
+            }
+        }
         let mut headers: Vec<String> = std::fs::read_dir(root.join("src/backend/cuda/kernels"))
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())

@@ -29,8 +29,8 @@ pub struct Found {
     pub shared: usize,
     /// Version of CUDA that the driver supports, major and minor.
     pub driver: (i32, i32),
-    /// Version of NVRTC.
-    pub nvrtc: (i32, i32),
+    /// Version of NVRTC, where there is one.
+    pub nvrtc: Option<(i32, i32)>,
 }
 
 /// Whether there is a driver, so that a device may be expected.
@@ -51,20 +51,13 @@ fn failed(what: &str, error: DriverError) -> Error {
     absent(format!("{what}: the CUDA driver says {:?}; use --device cpu", error.0))
 }
 
-/// The first device, if everything is there that it takes to use it.
+/// The first device, if there is one that can be used. Compiling kernels for it takes NVRTC too.
 ///
 /// # Errors
 /// `Device`, which names what is missing.
 pub fn probe() -> Result<Found> {
     if !has_driver() {
         return Err(absent("no CUDA driver (libcuda) is installed; use --device cpu"));
-    }
-    // SAFETY: it only tries to load the library.
-    if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
-        return Err(absent(
-            "there is a CUDA driver, but no NVRTC (libnvrtc, of CUDA 12 or 13), which compiles the kernels: install it, or \
-             name its folder in LD_LIBRARY_PATH; or use --device cpu",
-        ));
     }
     let mut version = 0;
     // SAFETY: the place lives through the call; the library is there.
@@ -108,7 +101,11 @@ pub fn probe() -> Result<Found> {
         n_multiprocessors: of(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?.max(0) as u32,
         shared: usize::try_from(shared).unwrap_or(0),
         driver,
-        nvrtc: compile::version()?,
+        // SAFETY: it only tries to load the library.
+        nvrtc: match unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+            true => Some(compile::version()?),
+            false => None,
+        },
     })
 }
 

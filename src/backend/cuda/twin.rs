@@ -15,11 +15,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net::{Model, NetSpec, Weights};
 use inrfit_sampling::{DrawTable, rng};
 use libloading::Library;
+use std::ffi::c_char;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
-type Launch = unsafe extern "C" fn(*const i8, u32, u32, *const u8, u64) -> i32;
+type Launch = unsafe extern "C" fn(*const c_char, u32, u32, *const u8, u64) -> i32;
 
 /// The compiled kernels. They have one set of threads: one user at a time.
 static LIBRARY: OnceLock<Option<Mutex<Library>>> = OnceLock::new();
@@ -113,7 +114,7 @@ impl Queue for TwinQueue<'_> {
     fn allocate(&mut self, n_bytes: usize) -> Result<u64> {
         // The end guard follows the last byte's word; vectors do not move once they are held.
         let mut words = vec![0; n_bytes.div_ceil(16) * 2 + 2 * GUARD + 1];
-        let skip = usize::from(words.as_ptr() as usize % 16 != 0);
+        let skip = usize::from(!(words.as_ptr() as usize).is_multiple_of(16));
         words.truncate(n_bytes.div_ceil(16) * 2 + 2 * GUARD + skip);
         let n = words.len();
         words[..GUARD + skip].fill(GUARDED);

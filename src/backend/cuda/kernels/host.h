@@ -16,6 +16,8 @@
 
 #define rintf __builtin_rintf
 #define sqrt __builtin_sqrt
+#define __sinf __builtin_sinf
+#define __cosf __builtin_cosf
 
 struct alignas(16) float4 {
     float x, y, z, w;
