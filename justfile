@@ -5,6 +5,11 @@ test:
     cargo test --workspace
     cargo test --workspace --no-default-features --lib --quiet
 
+# SZ3, ZFP, MGARD and general-purpose compressors; needs a C++ compiler and libclang (Debian: libclang-dev).
+test-rivals:
+    cargo test -p inrfit-baselines --features plain,sz3,zfp,mgard
+    cargo test -p inrfit --features rivals --lib --bins --test cli_bench
+
 fmt:
     cargo fmt --all --check
 
@@ -51,6 +56,11 @@ reproduce:
     target/release/inrfit reproduce task3 --shape 48,63,16 --steps 250,1000 --fractions 0.1,0.2,0.4,0.7,1 \
         --fit hidden=32 -o figures/data/task3.csv --figure figures/out/task3.svg --force
 
+# Every picture of figures/out but exact.svg (`just limit`): of events made here, and of the rows in figures/data.
+pictures:
+    cargo build --release
+    benches/pictures.sh
+
 # What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; errors between voxels;
 # 10,000 random damages
 # of files; ten minutes of fuzzing a target.
@@ -59,3 +69,21 @@ long:
     cargo test --release --test between -- --ignored --nocapture
     cargo test --release --test damage -- --ignored --nocapture
     .ci/fuzz 600
+
+# The rivals on the events of a folder, ratios 10 to 250: rows to figures/data/rivals.csv. Errors and bytes, no times.
+rivals wedges:
+    cargo build --release --features rivals
+    target/release/inrfit bench {{wedges}}/*.npy -o figures/data/rivals.csv --resume --no-timing --jobs 2 --codec \
+        sz3:nopred,log2,native,abs=0.1..3.2 sz3:nopred,log2,z,abs=0.1..3.2 \
+        sz3:interp_lorenzo,log2,native,threshold=best,abs=0.1..3.2 sz3:interp_lorenzo,log2,z,threshold=best,abs=0.1..3.2 \
+        sz3:nopred,native,abs=5..160 sz3:nopred,z,abs=5..160 \
+        sz3:lorenzo_reg,native,threshold=best,abs=5..160 sz3:lorenzo_reg,z,threshold=best,abs=5..160 \
+        zfp:native,threshold=best,tolerance=32..2048 zfp:z,threshold=best,tolerance=32..2048 \
+        zfp:log2,native,threshold=best,tolerance=1..32 zfp:log2,z,threshold=best,tolerance=1..32 \
+        zfp:native,threshold=best,rate=0.25..1 \
+        mgard:native,threshold=best,tolerance=10..320 mgard:z,threshold=best,tolerance=10..320 \
+        mgard:s=0,native,threshold=best,tolerance=1..16 mgard:s=0,z,threshold=best,tolerance=1..16 \
+        mgard:s=0,log2,native,threshold=best,tolerance=0.04..1.28 \
+        bzip2:native bzip2:z zstd:native zstd:z xz:native xz:z xz:sparse,native xz:sparse,z \
+        bzip2:log2,native,step=0.1..3.2 bzip2:log2,z,step=0.1..3.2 zstd:log2,z,step=0.1..3.2 \
+        xz:log2,z,step=0.1..3.2 xz:sparse,log2,native,step=0.1..3.2 xz:sparse,log2,z,step=0.1..3.2 bzip2:z,step=4..256

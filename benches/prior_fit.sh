@@ -18,8 +18,8 @@ for event in "$folder"/*.npy; do
     [ -e "$prior" ] || "$inrfit" prior fit "${others[@]}" -o "$prior" --mode "$mode"
     settings=()
     for steps in 300 600 1200 2000 6000; do
-        settings+=("mode=$mode,steps=$steps")
-        [ "$steps" = 6000 ] || settings+=("mode=$mode,steps=$steps,prior=$prior")
+        settings+=("mode=$mode,optimizer=adam,steps=$steps")
+        [ "$steps" = 6000 ] || settings+=("mode=$mode,optimizer=adam,steps=$steps,prior=$prior")
     done
     settings+=("mode=$mode,bits=3,steps=600,prior=$prior")
     part=target/priors/fit-$mode-$name.csv

@@ -76,6 +76,8 @@ pub mod quant;
 pub mod query;
 pub mod rate;
 pub mod residual;
+#[cfg(feature = "baselines")]
+pub mod rivals;
 pub mod settings;
 pub mod support;
 pub mod synth;

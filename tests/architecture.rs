@@ -35,6 +35,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ),
         ("rate", list("codec settings container domain event tile lane")),
         ("query", list("field domain pattern container backend lane event tile")),
+        ("rivals", list("codec baselines event")),
     ])
 }
 
@@ -46,6 +47,7 @@ fn imports(line: &str) -> Vec<String> {
         ("inrfit_sampling", "sampling"),
         ("inrfit_entropy", "entropy"),
         ("inrfit_figures", "figures"),
+        ("inrfit_baselines", "baselines"),
     ] {
         for (at, _) in line.match_indices(prefix) {
             if rename.is_empty() {

@@ -397,7 +397,8 @@ fn help_has_examples_and_exit_codes() {
     let bench = Bench::new(&[]);
     let help = text(&bench.run(&["--help"]).stdout);
     assert!(help.contains("Examples:") && help.contains("Exit codes:") && help.contains("130  interrupted"));
-    for command in ["compress", "decompress", "info", "eval", "bench", "demo", "completions", "man", "synth"]
+    for command in
+        ["compress", "decompress", "info", "eval", "bench", "curve", "demo", "completions", "man", "synth"]
     {
         let output = bench.run(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));

@@ -47,8 +47,8 @@ pub(crate) struct DifferenceScale {
 }
 
 impl DifferenceScale {
-    pub(crate) fn over(values: &[f32]) -> Self {
-        let finite = values.iter().filter(|v| v.is_finite()).map(|v| f64::from(v.abs()));
+    pub(crate) fn over<'a>(values: impl Iterator<Item = &'a f32>) -> Self {
+        let finite = values.filter(|v| v.is_finite()).map(|v| f64::from(v.abs()));
         let reach = finite.fold(0.0, f64::max);
         // One count for integers; three decades below the largest for anything smaller.
         let unit = if reach >= 10.0 { 1.0 } else { 10f64.powf(reach.max(1e-300).log10().floor() - 2.0) };

@@ -5,22 +5,12 @@ use crate::error::Result;
 use crate::font;
 use crate::frame::{Entry, Frame, Key, TICK};
 use crate::palette::{INK, WHITE, series};
+use crate::published::Published;
 use crate::record::Record;
 use crate::render::{self, Format};
 use crate::scene::{Align, Scene};
 use crate::summary::{Metric, Spread, Summary, summarise};
 use std::path::Path;
-
-/// A point that others published, shown as a star.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Published {
-    /// The name beside the star.
-    pub label: String,
-    /// Bytes in / bytes out.
-    pub ratio: f64,
-    /// Value of the picture's metric.
-    pub value: f64,
-}
 
 /// The picture of one error metric against the compression ratio, both axes logarithmic.
 ///
@@ -36,6 +26,41 @@ pub struct Curve {
     pub metric: Metric,
     /// Points of others to compare with.
     pub published: Vec<Published>,
+}
+
+/// One line a family of codecs, what stands before the colon of their names, of the choices of settings that no other
+/// of the family beats: that has no lower ratio and no larger error. `keeps` says which families stay as they are.
+///
+/// Rows that failed or lack a figure are left out.
+pub fn front(rows: &[Record], metric: Metric, keeps: impl Fn(&str) -> bool) -> Vec<Record> {
+    let curve = Curve { metric, ..Curve::default() };
+    let family = |codec: &str| codec.split(':').next().unwrap_or_default().to_owned();
+    let summaries = summarise(rows);
+    let points: Vec<(&Summary, Point)> =
+        summaries.iter().filter_map(|summary| Some((summary, curve.point(summary)?))).collect();
+    let is_beaten = |own: &Summary, point: &Point| {
+        points.iter().any(|(other, better)| {
+            let no_worse = better.ratio >= point.ratio && better.value <= point.value;
+            let differs = better.ratio > point.ratio || better.value < point.value;
+            family(&other.codec) == family(&own.codec) && no_worse && differs
+        })
+    };
+    let chosen: Vec<&Summary> = points
+        .iter()
+        .filter(|(summary, point)| keeps(&family(&summary.codec)) || !is_beaten(summary, point))
+        .map(|(summary, _)| *summary)
+        .collect();
+    let is_chosen = |row: &&Record| {
+        !row.failed() && chosen.iter().any(|s| s.codec == row.codec && s.settings == row.settings)
+    };
+    let mut out: Vec<Record> = rows.iter().filter(is_chosen).cloned().collect();
+    for row in &mut out {
+        let family = family(&row.codec);
+        if !keeps(&family) {
+            row.codec = family;
+        }
+    }
+    out
 }
 
 /// One codec's points that can be drawn, by rising ratio.

@@ -2,8 +2,9 @@
 //!
 //! [`Record`] is one measured row of event compression: every exporter writes it and every picture is made from it.
 //! [`summarise`] turns rows into totals. The pictures are error against ratio ([`Curve`]), error against training
-//! time ([`SamplingPlot`]), value histograms ([`Histogram`]), layers of an event ([`EventView`]) and any lines on
-//! logarithmic axes ([`Sheet`]); each renders to the bytes of an SVG or PNG file or saves one.
+//! time ([`SamplingPlot`]), value histograms ([`Histogram`]), true against decoded values ([`Pairs`]), layers of an
+//! event ([`EventView`]) and the same layer many times ([`Strips`]), and any lines on logarithmic axes ([`Sheet`]);
+//! each renders to the bytes of an SVG or PNG file or saves one.
 //!
 //! No system library and no system font takes part: the crate brings its own font, so pictures look alike on every
 //! machine. Pictures accept odd data (no rows, NaN, zeros on logarithmic axes): what cannot be drawn is left out.
@@ -21,6 +22,7 @@
 //! ```
 
 mod axis;
+mod bins;
 mod chart;
 mod color_scale;
 mod curve;
@@ -31,20 +33,29 @@ mod font;
 mod frame;
 mod histogram;
 mod number;
+mod pairs;
 mod palette;
+mod panel;
+mod published;
 pub mod record;
 mod render;
 pub mod sampling;
 mod scene;
+mod strips;
 mod summary;
+mod values;
 
 pub use chart::{Chart, Line, Sheet};
-pub use curve::{Curve, Published};
+pub use curve::{Curve, front};
 pub use error::{Error, Result};
 pub use event_view::EventView;
 pub use frame::CHART_SIZE;
 pub use histogram::Histogram;
+pub use pairs::Pairs;
+pub use published::Published;
 pub use record::Record;
 pub use render::Format;
 pub use sampling::{SamplingAxis, SamplingPlot, SamplingRow};
+pub use strips::{Strip, StripRow, Strips};
 pub use summary::{Metric, Spread, Summary, summarise};
+pub use values::{Decoded, Values};

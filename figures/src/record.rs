@@ -105,6 +105,12 @@ pub struct Record {
     /// Seconds from bytes to samples.
     #[serde(default, with = "number")]
     pub decode_seconds: Option<f64>,
+    /// Samples encoded a second, in 10^6 bytes.
+    #[serde(default, with = "number")]
+    pub encode_mb_per_s: Option<f64>,
+    /// Samples decoded a second, in 10^6 bytes.
+    #[serde(default, with = "number")]
+    pub decode_mb_per_s: Option<f64>,
     /// Why the run failed; an empty message counts as none.
     #[serde(default)]
     pub error: Option<String>,

@@ -50,11 +50,15 @@ pub enum Metric {
     EncodeSeconds,
     /// Seconds to decode.
     DecodeSeconds,
+    /// 10^6 bytes of samples encoded a second.
+    EncodeMbPerS,
+    /// 10^6 bytes of samples decoded a second.
+    DecodeMbPerS,
 }
 
 impl Metric {
     /// All metrics, in the order of the columns.
-    pub const ALL: [Metric; 19] = [
+    pub const ALL: [Metric; 21] = [
         Metric::Mse,
         Metric::Mae,
         Metric::LogMae,
@@ -74,6 +78,8 @@ impl Metric {
         Metric::PadRatioSpread,
         Metric::EncodeSeconds,
         Metric::DecodeSeconds,
+        Metric::EncodeMbPerS,
+        Metric::DecodeMbPerS,
     ];
 
     /// The column's name.
@@ -98,6 +104,8 @@ impl Metric {
             Metric::PadRatioSpread => "pad_ratio_spread",
             Metric::EncodeSeconds => "encode_seconds",
             Metric::DecodeSeconds => "decode_seconds",
+            Metric::EncodeMbPerS => "encode_mb_per_s",
+            Metric::DecodeMbPerS => "decode_mb_per_s",
         }
     }
 
@@ -123,6 +131,8 @@ impl Metric {
             Metric::PadRatioSpread => "ratio of pads, log2",
             Metric::EncodeSeconds => "seconds to encode",
             Metric::DecodeSeconds => "seconds to decode",
+            Metric::EncodeMbPerS => "MB/s to encode",
+            Metric::DecodeMbPerS => "MB/s to decode",
         }
     }
 
@@ -148,6 +158,8 @@ impl Metric {
             Metric::PadRatioSpread => row.pad_ratio_spread,
             Metric::EncodeSeconds => row.encode_seconds,
             Metric::DecodeSeconds => row.decode_seconds,
+            Metric::EncodeMbPerS => row.encode_mb_per_s,
+            Metric::DecodeMbPerS => row.decode_mb_per_s,
         };
         value.filter(|v| !v.is_nan())
     }

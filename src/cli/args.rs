@@ -110,8 +110,9 @@ pub struct FitArgs {
     /// mse with one head in mode field]
     #[arg(long, value_name = "NAME", value_parser = one_of::<Optimise>(Optimise::NAMES), hide_possible_values = true)]
     optimise: Option<Optimise>,
-    /// Where settings come from that are not given: fast, balanced = what is done without this option, best = four times
-    /// the steps, and in mode field a narrower network, so fewer bytes, or a network of arXiv 2412.01754 as its code runs it (one
+    /// Where settings come from that are not given: fast = a quarter to half of the steps, balanced = what is done
+    /// without this option, best = in mode field four times the steps and a narrower network, so fewer bytes (in mode masked
+    /// more steps gain nothing), or a network of arXiv 2412.01754 as its code runs it (one
     /// head, full batch, 3000 steps, 128 units, weights in float32; takes long; decoded values are held within the
     /// range of the samples): paper-siren, paper-ffnet = what the code calls FFNet, an mfn, paper-wire = what it calls
     /// WIRE, a wire-real [default: balanced]
@@ -152,8 +153,8 @@ pub struct FitArgs {
     /// a mean of 4 [default: auto]
     #[arg(long, value_name = "BITS")]
     bits: Option<Bits>,
-    /// Training steps a tile [default: by preset 1400, 5500, 22000; masked: 1500, 3000,
-    /// 12000, from a prior for fitting 600]
+    /// Training steps a tile [default: 5500, preset fast 1400, best 22000; masked: 3000, with
+    /// adam 6000, preset fast half of them, from a prior for fitting 600]
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
     /// Voxels a step [default: 8192; masked: a quarter of the occupied ones of the fullest tile, 256 to 4096]
@@ -168,7 +169,7 @@ pub struct FitArgs {
     /// How a step moves the weights: adam, adamw[:decay] (0.01) = weights also shrink by that share times the learning
     /// rate, muon[:step] (0.2) = matrices between hidden layers move along the orthogonal factor of their averaged
     /// gradient, changes having a root mean square of that share of the learning rate; all else by Adam [default: adam;
-    /// masked: muon, from a prior for fitting adam]
+    /// masked siren and wire-real: muon, from a prior for fitting adam]
     #[arg(long, value_name = "NAME")]
     optimizer: Option<OptimizerKind>,
     /// Shorten gradients whose norm over all weights is larger than this [default: never]

@@ -1,52 +1,77 @@
 //! `inrfit bench`
 
-use super::args::{FitArgs, Talk, Threads};
-use super::decompress::Decoding;
-use super::device;
-use super::files::{check_output, write_bytes};
-use super::inside::NO_LIMITS;
+mod choice;
+mod measure;
+mod rows;
+
+use super::Exit;
+use super::args::{Jobs, Talk, Threads};
 use super::output::{Out, digits, note, table};
-use super::progress::Bar;
-use super::report::json;
-use super::{Exit, keep_failure};
 use clap::Args;
-use inrfit::codec::{Codec, InrCodec};
-use inrfit::error::{Error, ErrorKind, Result};
-use inrfit::io::read_event;
-use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
-use inrfit::rate::{self, Goal};
-use inrfit::settings::DeviceRequest;
-use inrfit_figures::{Record, Summary, record, summarise};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use inrfit::error::{Error, Result};
+use inrfit::metrics::Metrics;
+use inrfit_figures::{Record, Summary, summarise};
+use std::path::PathBuf;
+
+pub use choice::{Choice, expand, rivals};
+pub use measure::Sweep;
+pub use rows::Rows;
 
 /// Compress and decompress every input with every choice of settings, and tabulate the figures
 ///
 /// Writes no compressed files. One row a run: input, codec, settings, host, device, threads, bytes, figures, seconds
-/// to encode (decoding for the figures included) and to decode. Totals over the inputs come last: bytes in / bytes
-/// out, and means of the figures.
+/// to encode (decoding for the figures included, where the codec is this program's) and to decode. A run that fails is
+/// a row with a message. The output is written as rows are made, and is whole at any time. Totals over the inputs come
+/// last: bytes in / bytes out, and means of the figures.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  inrfit bench run/*.npy\n  \
-    inrfit bench run/*.npy --settings bits=4 bits=5,hidden=96 sampler=uniform,correct -o rows.csv\n\n\
-    A SPEC is a comma-separated list of the options under 'Fit' of `inrfit compress --help`, without their dashes; \
-    'default' is the empty one, and extents of tiles are joined by x: tile=96x128x16.")]
+#[command(after_help = after_help())]
 pub struct Bench {
     /// Events: .npy files
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Choices of settings, such as hidden=96,bits=5,steps=2000 [default: default]
+    /// Choices of settings of this program's codec, such as hidden=96,bits=5,steps=2000 [default: default, where no
+    /// --codec is given]
     #[arg(short, long, value_name = "SPEC", num_args = 1..)]
     settings: Vec<String>,
+    /// Codecs with their settings, NAME:SPEC: inr is this program's, rivals are built in by feature
+    #[arg(short, long, value_name = "NAME:SPEC", num_args = 1..)]
+    codec: Vec<String>,
     /// Write the rows to this .csv or .json file
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// Replace an existing output
     #[arg(short, long)]
     force: bool,
+    /// Go on where a sweep broke off: rows that the output has, failed ones too, are kept and not made again
+    #[arg(long, requires = "output", conflicts_with = "force")]
+    resume: bool,
+    /// Measure no times: leaves their columns empty, and allows --jobs
+    #[arg(long)]
+    no_timing: bool,
+    #[command(flatten)]
+    jobs: Jobs,
     #[command(flatten)]
     talk: Talk,
     #[command(flatten)]
     threads: Threads,
+}
+
+fn after_help() -> String {
+    let rivals = match rivals() {
+        [] => "Rivals are not in this build; `cargo build --features rivals` adds them.".to_owned(),
+        names => format!(
+            "Rivals in this build: {}; an option that does not exist names those that do.",
+            names.join(", ")
+        ),
+    };
+    format!(
+        "Examples:\n  inrfit bench run/*.npy\n  \
+         inrfit bench run/*.npy --settings bits=4 bits=5,hidden=96 sampler=uniform,correct -o rows.csv\n  \
+         inrfit bench run/*.npy --codec inr:masked,hidden=8..32 sz3:nopred,log2,z,abs=0.05..1.6 -o rows.csv --resume\n\n\
+         A SPEC is a comma-separated list of the options under 'Fit' of `inrfit compress --help`, without their dashes; \
+         'default' is the empty one, and extents of tiles are joined by x: tile=96x128x16. A number may be a sweep: \
+         A..B is every doubling from A up to B, A..BxN are N values from A to B at equal ratios. {rivals}"
+    )
 }
 
 /// Runs the command.
@@ -54,64 +79,44 @@ pub struct Bench {
 /// # Errors
 /// Before any work: settings or an output that cannot be used. Failed runs are rows with a message.
 pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
-    let specs = match args.settings.as_slice() {
-        [] => vec!["default".to_owned()],
-        given => given.to_vec(),
-    };
-    let n_threads = args.threads.resolve();
-    let mut codecs = Vec::new();
-    for spec in specs {
-        let fit = FitArgs::from_spec(&spec)?;
-        device::prepare(&fit.settings());
-        let codec =
-            InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.priors()? };
-        codecs.push((spec, fit.goal(), codec));
+    let (n_jobs, n_threads) = args.jobs.share(args.threads);
+    if n_jobs > 1 && !args.no_timing {
+        return Err(Error::argument(
+            "runs side by side disturb each other's times: --jobs needs --no-timing",
+        ));
     }
-    if let Some(path) = &args.output {
-        format_of(path)?;
-        check_output(path, args.force)?;
-    }
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
-    let machine = Record {
-        host: host(),
-        commit: option_env!("INRFIT_COMMIT").unwrap_or_default().to_owned(),
-        ..Record::default()
-    };
-    'runs: for input in &args.inputs {
-        for (spec, goal, codec) in &codecs {
-            let mut row = Record {
-                input: input.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-                codec: codec.name(),
-                settings: spec.clone(),
-                threads: u32::try_from(n_threads).ok(),
-                ..machine.clone()
-            };
-            if let Err(error) = measure(codec, *goal, input, args.talk, &mut row) {
-                row.error = Some(error.to_string());
-                if !keep_failure(&error, &mut failures) {
-                    break 'runs;
-                }
-            }
-            if args.talk.json {
-                out.line(&json(&row)?)?;
-            } else if args.talk.is_human() {
-                out.line(&to_line(&row))?;
-            }
-            rows.push(row);
+    let mut choices = Vec::new();
+    for spec in &args.codec {
+        for spec in expand(spec)? {
+            choices.push(Choice::of_codec(&spec, n_threads)?);
         }
     }
-    if let Some(path) = args.output.as_ref().filter(|_| !failures.contains(&ErrorKind::Interrupted)) {
-        write_bytes(path, format_of(path)?(&rows).map_err(rows_error)?.as_bytes(), args.force)?;
+    for spec in &args.settings {
+        for spec in expand(spec)? {
+            choices.push(Choice::of_settings(&spec, n_threads)?);
+        }
     }
+    if choices.is_empty() {
+        choices.push(Choice::of_settings("default", n_threads)?);
+    }
+    let mut rows = Rows::new(args.output.as_deref(), args.force, args.resume)?;
+    let sweep = Sweep {
+        inputs: &args.inputs,
+        choices: &choices,
+        n_jobs,
+        has_times: !args.no_timing,
+        talk: args.talk,
+    };
+    let failures = sweep.run(&mut rows, out)?;
     if !args.talk.quiet {
-        for line in totals(&summarise(&rows)) {
+        for line in totals(&summarise(rows.all())) {
             match args.talk.json {
                 true => note(&line),
                 false => out.line(&line)?,
             }
         }
     }
-    Ok(Exit::of_inputs(args.inputs.len() * codecs.len(), &failures))
+    Ok(Exit::of_inputs(args.inputs.len() * choices.len(), &failures))
 }
 
 /// `row`, whose bytes it has, with the figures of what an event of `raw_bytes` decodes to.
@@ -131,70 +136,6 @@ pub fn with_metrics(row: Record, raw_bytes: u64, m: &Metrics) -> Record {
         occupancy: Some(m.occupancy),
         ..row
     }
-}
-
-/// Fills the row of one run.
-fn measure(codec: &InrCodec, goal: Option<Goal>, input: &Path, talk: Talk, row: &mut Record) -> Result<()> {
-    let event = read_event(input)?;
-    let named = input.display();
-    let bar = Bar::new(&format!("{named} {}", row.settings), !talk.quiet);
-    let start = Instant::now();
-    let compressed = match goal {
-        Some(goal) => rate::compress(codec, &event, goal, &bar),
-        None => codec.compress(&event, &bar),
-    }
-    .map_err(|e| e.context(&named))?;
-    row.encode_seconds = Some(start.elapsed().as_secs_f64());
-    drop(bar);
-    let how = Decoding {
-        limits: codec.limits,
-        priors: codec.priors.clone(),
-        n_threads: codec.n_threads,
-        device: DeviceRequest::Cpu,
-        shows_progress: !talk.quiet,
-    };
-    let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;
-    if decoded != compressed.decoded {
-        return Err(Error::corrupt(format!("{named}: decoding twice gave different samples")));
-    }
-    let peak = default_peak(&event);
-    let m = Metrics::compare(&event, &decoded, peak).map_err(|e| e.context(&named))?;
-    let physics = Physics::compare(&event, &decoded, peak, &Clustering::of(&event, peak))
-        .map_err(|e| e.context(&named))?
-        .all;
-    let share = |n: u64| (physics.n_clusters > 0).then(|| n as f64 / physics.n_clusters as f64);
-    let deviation = |spread: Option<Spread>| spread.map(|s| s.deviation);
-    row.bytes = Some(compressed.bytes.len() as u64);
-    *row = Record {
-        device: compressed.report.device,
-        n_clusters: Some(physics.n_clusters),
-        clusters_lost: share(physics.n_lost),
-        clusters_fake: share(physics.n_fake),
-        charge_bias: physics.charge.map(|s| s.mean),
-        charge_spread: deviation(physics.charge),
-        residual_axis0: deviation(physics.residual_axis0),
-        residual_axis1: deviation(physics.residual_axis1),
-        pad_ratio_spread: deviation(physics.pad_ratio),
-        n_weights: Some(compressed.report.n_weights),
-        decode_seconds: seconds.decode,
-        ..with_metrics(row.clone(), event.raw_bytes() as u64, &m)
-    };
-    Ok(())
-}
-
-type Exporter = fn(&[Record]) -> inrfit_figures::Result<String>;
-
-/// How rows are written, by the ending of the file's name.
-fn format_of(path: &Path) -> Result<Exporter> {
-    match path.extension().and_then(|e| e.to_str()) {
-        Some("csv") => Ok(record::to_csv),
-        Some("json") => Ok(record::to_json),
-        _ => Err(Error::argument(format!("{}: rows are kept in .csv or .json files", path.display()))),
-    }
-}
-
-fn rows_error(error: inrfit_figures::Error) -> Error {
-    Error::argument(error.to_string())
 }
 
 /// The machine's name; empty where it does not tell.

@@ -3,6 +3,7 @@
 use super::Exit;
 use super::args::{Talk, Threads, seconds};
 use super::device;
+use super::draw::{fullest, samples_of};
 use super::files::{Place, check_output, tell_leftovers, write_bytes};
 use super::inside::NO_LIMITS;
 use super::output::{Out, digits, extents};
@@ -117,7 +118,7 @@ fn demo(args: &Demo, out: &mut Out) -> Result<Exit> {
     let decode_seconds = start.elapsed().as_secs_f64();
     write_event(&decoded, &back, args.force)?;
     say(&format!("decoded   {}: in {decode_seconds:.2} s", decoded.display()))?;
-    let layer = fullest_layer(&event);
+    let layer = fullest(event.shape(), 2, &|i| event.samples().get(i) != 0.0, &|_| true);
     write_bytes(&picture, &draw(&event, &back, layer)?, args.force)?;
     say(&format!("drew      {}: layer {layer}, true, decoded and difference", picture.display()))?;
     say("")?;
@@ -163,20 +164,8 @@ fn figures(ratio: f64, m: &Metrics) -> Vec<String> {
     rows.iter().map(|(name, value, meaning)| format!("{name:<10} {:>8}  {meaning}", digits(*value))).collect()
 }
 
-/// The layer with the most occupied voxels, across the last axis.
-fn fullest_layer(event: &Event) -> usize {
-    let n_layers = event.shape()[2];
-    let mut counts = vec![0usize; n_layers];
-    for i in (0..event.n_voxels()).filter(|&i| event.samples().get(i) != 0.0) {
-        counts[i % n_layers] += 1;
-    }
-    // The first of equals.
-    (0..n_layers).rev().max_by_key(|&layer| counts[layer]).unwrap_or(0)
-}
-
 fn draw(event: &Event, decoded: &Event, layer: usize) -> Result<Vec<u8>> {
-    let values = |e: &Event| (0..e.n_voxels()).map(|i| e.samples().get(i) as f32).collect::<Vec<f32>>();
-    let (original, decoded) = (values(event), values(decoded));
+    let (original, decoded) = (samples_of(event), samples_of(decoded));
     let mut view = EventView::new(event.shape(), &original, &decoded, layer);
     view.title = format!("Synthetic event, layer {layer}: true, decoded, difference");
     view.render(Format::Png).map_err(|e| Error::argument(format!("the picture: {e}")))

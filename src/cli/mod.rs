@@ -1,11 +1,15 @@
 //! The command line: parse, resolve, call the public API. One subcommand a file.
 
 mod args;
+#[cfg(feature = "bcae")]
+mod bcae;
 mod bench;
 mod compress;
+mod curve;
 mod decompress;
 mod demo;
 mod device;
+mod draw;
 mod eval;
 mod files;
 mod info;
@@ -116,7 +120,11 @@ enum Command {
     Info(info::Info),
     Eval(eval::Eval),
     Bench(bench::Bench),
+    Curve(curve::Curve),
+    #[cfg(feature = "bcae")]
+    Bcae(bcae::Bcae),
     Demo(demo::Demo),
+    Draw(draw::Draw),
     Prior(prior::Learn),
     Reproduce(reproduce::Reproduce),
     Completions(shell::Completions),
@@ -136,7 +144,11 @@ pub fn main() -> ExitCode {
         Command::Info(args) => info::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Bench(args) => bench::run(&args, &mut out),
+        Command::Curve(args) => curve::run(&args, &mut out),
+        #[cfg(feature = "bcae")]
+        Command::Bcae(args) => bcae::run(&args, &mut out),
         Command::Demo(args) => demo::run(&args, &mut out),
+        Command::Draw(args) => draw::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
         Command::Reproduce(args) => reproduce::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),

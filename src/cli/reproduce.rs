@@ -4,6 +4,7 @@ mod draw;
 mod interpolate;
 mod runs;
 mod spec;
+mod strips;
 mod task1;
 mod task2;
 mod task3;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 /// disk, and errors those of the decoded file over all voxels of the event.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  inrfit reproduce task1 run/*.npy -o task1.csv --figure task1.svg\n  \
+    inrfit reproduce task1 run/a.npy -o task1.csv --strips layer.png     one layer, by factor and method\n  \
     inrfit reproduce task3 --shape 48,63,16 --steps 200 --fit hidden=48 -o task3.csv\n  \
     inrfit reproduce task1 --from task1.csv --figure task1.svg     draw rows again")]
 pub struct Reproduce {
@@ -91,19 +93,21 @@ struct Common {
 pub fn run(args: &Reproduce, out: &mut Out) -> Result<Exit> {
     match &args.task {
         Task::Task1(task) => {
-            carry_out(&task.common, &task1::FIXED, out, &mut |runs| task.rows(runs), draw::task1)
+            let strips = task.strips.as_ref();
+            carry_out(&task.common, strips, &task1::FIXED, out, &mut |runs| task.rows(runs), draw::task1)
         }
         Task::Task2(task) => {
-            carry_out(&task.common, &task2::FIXED, out, &mut |runs| task.rows(runs), draw::task2)
+            carry_out(&task.common, None, &task2::FIXED, out, &mut |runs| task.rows(runs), draw::task2)
         }
         Task::Task3(task) => {
-            carry_out(&task.common, &task3::FIXED, out, &mut |runs| task.rows(runs), draw::task3)
+            carry_out(&task.common, None, &task3::FIXED, out, &mut |runs| task.rows(runs), draw::task3)
         }
     }
 }
 
 fn carry_out(
     common: &Common,
+    picture: Option<&PathBuf>,
     fixed: &'static [&'static str],
     out: &mut Out,
     rows_of: &mut dyn FnMut(&mut Runs<'_>) -> Result<()>,
@@ -113,7 +117,13 @@ fn carry_out(
         Some(path) => Some(Format::of(path).map_err(refused)?),
         None => None,
     };
-    for path in common.output.iter().chain(&common.figure) {
+    if let Some(path) = picture {
+        Format::of(path).map_err(refused)?;
+        if common.figure.as_ref() == picture {
+            return Err(Error::argument(format!("{}: --figure and --strips are two files", path.display())));
+        }
+    }
+    for path in common.output.iter().chain(&common.figure).chain(picture) {
         check_output(path, common.force)?;
     }
     let rows = match (&common.from, &common.output) {
@@ -135,10 +145,13 @@ fn carry_out(
             };
             let mut runs = Runs::new(common, fixed, out)?;
             rows_of(&mut runs)?;
-            let rows = runs.rows;
+            let Runs { rows, pictures, .. } = runs;
             if let Some(path) = output {
                 let text = export(&rows).map_err(refused)?;
                 write_bytes(path, text.as_bytes(), common.force)?;
+            }
+            for (path, bytes) in pictures {
+                write_bytes(&path, &bytes, common.force)?;
             }
             rows
         }

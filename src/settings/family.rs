@@ -47,7 +47,8 @@ impl FromStr for Constants {
 /// A family with its constants.
 #[derive(Debug, Clone, Copy)]
 pub struct Family {
-    kind: ModelKind,
+    /// Which.
+    pub kind: ModelKind,
     first: f32,
     second: f32,
     /// What the matrices that read the coordinates are multiplied by at the start.

@@ -89,11 +89,11 @@ named! {
 named! {
     /// A set of settings by name.
     Preset {
-        /// Files as large as those of `balanced`, after a fraction of the steps.
+        /// Files about as large as those of `balanced`, after a quarter to half of the steps.
         Fast = "fast",
         /// What the program does without options.
         Balanced = "balanced",
-        /// Several times the steps of `balanced`, and fewer bytes.
+        /// In mode field four times the steps of `balanced`, and fewer bytes.
         Best = "best",
         /// SIREN as the code of arXiv 2412.01754 runs it, its mistakes included (values 65 and 66 never come back,
         /// truncation loses half a count); only decoded values are held within the samples' range, as in every file.

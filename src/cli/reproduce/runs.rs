@@ -38,6 +38,8 @@ pub struct Runs<'a> {
     sources: Vec<Source>,
     /// The rows so far.
     pub rows: Vec<Record>,
+    /// Pictures of the task's own, to be written with the rows.
+    pub pictures: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// Settings of one fit.
@@ -72,8 +74,15 @@ impl<'a> Runs<'a> {
             }
             inputs => inputs.iter().take(n.unwrap_or(usize::MAX)).cloned().map(Source::File).collect(),
         };
-        let runs =
-            Runs { common, out, n_threads: common.threads.resolve(), fixed, sources, rows: Vec::new() };
+        let runs = Runs {
+            common,
+            out,
+            n_threads: common.threads.resolve(),
+            fixed,
+            sources,
+            rows: Vec::new(),
+            pictures: Vec::new(),
+        };
         for i in 0..runs.n_events() {
             match &runs.sources[i] {
                 Source::File(path) => drop(read_event(path)?),

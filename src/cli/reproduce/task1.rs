@@ -2,12 +2,14 @@
 
 use super::interpolate::{nearest, strided, trilinear};
 use super::runs::{NETWORKS, Run, Runs, STEPS, network};
-use super::{Common, spec};
+use super::strips::StripsOf;
+use super::{Common, refused, spec};
 use clap::Args;
 use inrfit::error::{Error, Result};
 use inrfit::event::{Event, Samples, unravel};
 use inrfit::query::Asked;
-use inrfit_figures::Record;
+use inrfit_figures::{Format, Record};
+use std::path::PathBuf;
 
 /// Resolution: fit on every n-th voxel, evaluate on all
 ///
@@ -30,6 +32,11 @@ pub struct Task1 {
     /// Networks: of siren, ffnet, mfn, wire, wire-real
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = NETWORKS[0])]
     models: Vec<String>,
+    /// Draw one layer of the first event into this .svg or .png file: for every factor the truth, both interpolations and
+    /// the fields, in index-true coordinates, with the errors over the whole event. The layer is the fullest of those
+    /// with an odd index, which factor 8 leaves out
+    #[arg(long, value_name = "PICTURE", conflicts_with = "from")]
+    pub(super) strips: Option<PathBuf>,
 }
 
 /// Where the voxels of a subgrid lie.
@@ -96,7 +103,14 @@ impl Task1 {
         }
         for i in 0..runs.n_events() {
             let (input, event) = runs.event(i)?;
+            let mut strips = match &self.strips {
+                Some(path) if i == 0 => Some((path, self.strips_of(&input, &event))),
+                _ => None,
+            };
             for &(factor, strides) in &factors {
+                if let Some((_, strips)) = &mut strips {
+                    strips.begin(factor);
+                }
                 let part = strided(&event, strides)?;
                 let places =
                     Coordinates::ALL.map(|(c, name)| (name, c.places(event.shape(), part.shape(), strides)));
@@ -108,14 +122,16 @@ impl Task1 {
                             spec::merged(&format!("factor={factor},coords={coordinates}"), &run.spec);
                         let row = Runs::row(&input, format!("{model}, {coordinates}"), settings, &fitted);
                         runs.add(row, &event, &decoded)?;
+                        show(&mut strips, coordinates, model, &decoded, runs.rows.last());
                     }
                 }
-                if factor == 1 {
-                    continue;
-                }
-                for (name, value) in
-                    [("nearest", nearest as fn(&Event, [f64; 3]) -> f64), ("trilinear", trilinear)]
-                {
+                for (name, value) in INTERPOLATIONS {
+                    if factor == 1 {
+                        if let Some((_, strips)) = &mut strips {
+                            strips.add_exact(name);
+                        }
+                        continue;
+                    }
                     for (coordinates, places) in &places {
                         let values = places.iter().map(|at| value(&part, *at));
                         let decoded = event_of(&event, values, f64::round)?;
@@ -123,13 +139,40 @@ impl Task1 {
                         let bytes = Some(part.raw_bytes() as u64);
                         let row = Record::new(&input, format!("{name}, {coordinates}"), settings);
                         runs.add(Record { bytes, ..row }, &event, &decoded)?;
+                        show(&mut strips, coordinates, name, &decoded, runs.rows.last());
                     }
                 }
+            }
+            if let Some((path, strips)) = strips {
+                runs.pictures.push((path.clone(), strips.render(Format::of(path).map_err(refused)?)?));
             }
         }
         Ok(())
     }
+
+    fn strips_of(&self, input: &str, event: &Event) -> StripsOf {
+        let interpolations = INTERPOLATIONS.iter().map(|(name, _)| (*name).to_owned());
+        let methods = interpolations.chain(self.models.iter().cloned()).collect();
+        StripsOf::new(input, event, methods, &format!("{} steps", self.steps))
+    }
 }
+
+/// Puts what is index-true, and the errors of its row, into the picture if there is one.
+fn show(
+    strips: &mut Option<(&PathBuf, StripsOf)>,
+    coordinates: &str,
+    method: &str,
+    decoded: &Event,
+    row: Option<&Record>,
+) {
+    if let (Some((_, strips)), Some(row), true) = (strips, row, coordinates == Coordinates::ALL[1].1) {
+        strips.add(method, decoded, row);
+    }
+}
+
+/// Ways to fill the voxels between those of a subgrid.
+type Interpolation = fn(&Event, [f64; 3]) -> f64;
+const INTERPOLATIONS: [(&str, Interpolation); 2] = [("nearest", nearest), ("trilinear", trilinear)];
 
 /// What the field in `bytes` says at `places`, as an event like `event`; counts are truncated where those of the
 /// preset are.

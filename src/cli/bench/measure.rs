@@ -1,0 +1,165 @@
+//! Runs of codecs on inputs, and the figures they give.
+
+use super::super::args::Talk;
+use super::super::decompress::Decoding;
+use super::super::output::Out;
+use super::super::parallel::in_order;
+use super::super::progress::{Bar, go_on};
+use super::super::report::json;
+use super::super::{keep_failure, kind_of};
+use super::choice::{Choice, Coder};
+use super::rows::Rows;
+use super::{host, to_line, with_metrics};
+#[cfg(feature = "baselines")]
+use inrfit::codec::Codec;
+use inrfit::error::{Error, ErrorKind, Result};
+use inrfit::event::Event;
+use inrfit::io::read_event;
+use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
+use inrfit::rate;
+use inrfit::settings::DeviceRequest;
+use inrfit_figures::Record;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Every input with every choice.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    /// Events.
+    pub inputs: &'a [PathBuf],
+    /// Codecs and their settings.
+    pub choices: &'a [Choice],
+    /// Runs at once.
+    pub n_jobs: usize,
+    /// Whether rows tell seconds.
+    pub has_times: bool,
+    /// What is said.
+    pub talk: Talk,
+}
+
+impl Sweep<'_> {
+    /// Makes the rows that are not there yet; tells what failed.
+    ///
+    /// # Errors
+    /// `Io` where rows cannot be written.
+    pub fn run(&self, rows: &mut Rows, out: &mut Out) -> Result<Vec<ErrorKind>> {
+        let name = |input: &Path| input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let all = self.inputs.iter().flat_map(|input| self.choices.iter().map(move |choice| (input, choice)));
+        let missing: Vec<(&PathBuf, &Choice)> =
+            all.filter(|(input, choice)| !rows.has(&name(input), &choice.settings)).collect();
+        let machine = Record {
+            host: host(),
+            commit: option_env!("INRFIT_COMMIT").unwrap_or_default().to_owned(),
+            ..Record::default()
+        };
+        let work = |(input, choice): (&PathBuf, &Choice)| {
+            let mut row = Record {
+                input: name(input),
+                codec: choice.codec(),
+                settings: choice.settings.clone(),
+                threads: u32::try_from(choice.n_threads()).ok(),
+                ..machine.clone()
+            };
+            let measured = go_on().and_then(|()| self.measure(choice, input, &mut row));
+            if let Err(error) = &measured {
+                row.error = Some(error.to_string());
+            }
+            (row, measured)
+        };
+        let mut failures = vec![];
+        let made = in_order(self.n_jobs, missing.into_iter(), work, |(row, measured)| {
+            if let Err(error) = measured {
+                // A run that was stopped is no result.
+                let is_stopped = kind_of(&error) == ErrorKind::Interrupted;
+                if !keep_failure(&error, &mut failures) || is_stopped {
+                    return Ok(false);
+                }
+            }
+            if self.talk.json {
+                out.line(&json(&row)?)?;
+            } else if self.talk.is_human() {
+                out.line(&to_line(&row))?;
+            }
+            rows.add(row)?;
+            Ok(true)
+        });
+        made.and(rows.save())?;
+        Ok(failures)
+    }
+
+    /// Fills the row of one run.
+    fn measure(&self, choice: &Choice, input: &Path, row: &mut Record) -> Result<()> {
+        let event = read_event(input)?;
+        let named = input.display();
+        let (decoded, times) = match &choice.coder {
+            Coder::Inr(codec, goal) => {
+                // Lines of several runs would overwrite each other.
+                let shows_progress = !self.talk.quiet && self.n_jobs == 1;
+                let bar = Bar::new(&format!("{named} {}", row.settings), shows_progress);
+                let start = Instant::now();
+                let compressed = match goal {
+                    Some(goal) => rate::compress(codec, &event, *goal, &bar),
+                    None => codec.compress(&event, &bar),
+                }
+                .map_err(|e| e.context(&named))?;
+                let encode = start.elapsed().as_secs_f64();
+                drop(bar);
+                let how = Decoding {
+                    limits: codec.limits,
+                    priors: codec.priors.clone(),
+                    n_threads: codec.n_threads,
+                    device: DeviceRequest::Cpu,
+                    shows_progress,
+                };
+                let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;
+                if decoded != compressed.decoded {
+                    return Err(Error::corrupt(format!("{named}: decoding twice gave different samples")));
+                }
+                row.bytes = Some(compressed.bytes.len() as u64);
+                row.device = compressed.report.device;
+                row.n_weights = Some(compressed.report.n_weights);
+                (decoded, [Some(encode), seconds.decode])
+            }
+            #[cfg(feature = "baselines")]
+            Coder::Rival(rival) => {
+                let start = Instant::now();
+                let bytes = rival.encode(&event).map_err(|e| e.context(&named))?;
+                let encode = start.elapsed().as_secs_f64();
+                let start = Instant::now();
+                let decoded = rival.decode(&bytes).map_err(|e| e.context(&named))?;
+                row.bytes = Some(bytes.len() as u64);
+                row.device = "cpu".to_owned();
+                (decoded, [Some(encode), Some(start.elapsed().as_secs_f64())])
+            }
+        };
+        if self.has_times {
+            let speed = |seconds: Option<f64>| {
+                seconds.filter(|s| *s > 0.0).map(|s| event.raw_bytes() as f64 / s / 1e6)
+            };
+            [row.encode_seconds, row.decode_seconds] = times;
+            [row.encode_mb_per_s, row.decode_mb_per_s] = times.map(speed);
+        }
+        *row = figures(row.clone(), &event, &decoded).map_err(|e| e.context(&named))?;
+        Ok(())
+    }
+}
+
+/// `row` with the errors of `decoded`.
+fn figures(row: Record, event: &Event, decoded: &Event) -> Result<Record> {
+    let peak = default_peak(event);
+    let m = Metrics::compare(event, decoded, peak)?;
+    let physics = Physics::compare(event, decoded, peak, &Clustering::of(event, peak))?.all;
+    let share = |n: u64| (physics.n_clusters > 0).then(|| n as f64 / physics.n_clusters as f64);
+    let deviation = |spread: Option<Spread>| spread.map(|s| s.deviation);
+    Ok(Record {
+        n_clusters: Some(physics.n_clusters),
+        clusters_lost: share(physics.n_lost),
+        clusters_fake: share(physics.n_fake),
+        charge_bias: physics.charge.map(|s| s.mean),
+        charge_spread: deviation(physics.charge),
+        residual_axis0: deviation(physics.residual_axis0),
+        residual_axis1: deviation(physics.residual_axis1),
+        pad_ratio_spread: deviation(physics.pad_ratio),
+        ..with_metrics(row, event.raw_bytes() as u64, &m)
+    })
+}

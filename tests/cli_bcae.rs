@@ -1,0 +1,87 @@
+//! `inrfit bcae` as its users run it.
+#![cfg(feature = "bcae")]
+
+mod program;
+
+use program::{Bench, assert_fails, json, json_lines, text};
+use std::fs;
+
+/// A folder with synthetic events and manifests.
+fn folder() -> Bench {
+    let bench = Bench::new(&[]);
+    let made = bench.run(&["synth", "-o", "events", "--events", "3", "--shape", "32,25,8", "--quiet"]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\nsynth_1.npy\n\n").unwrap();
+    fs::write(bench.path("events/test.txt"), "synth_2.npy\n").unwrap();
+    bench
+}
+
+#[test]
+fn a_network_is_trained_resumed_measured_and_used() {
+    let bench = folder();
+    let train = |args: &[&str]| {
+        bench.run(&[&["bcae", "train", "bcae-ht", "events", "--batch", "1", "--seed", "4"], args].concat())
+    };
+    let ended = train(&["-o", "a.checkpoint", "--epochs", "2", "--model", "a.model", "--rows", "a.csv"]);
+    assert!(ended.status.success(), "{}", text(&ended.stderr));
+    let said = text(&ended.stdout);
+    assert!(said.contains("epoch 1: ") && said.contains("test, 1 events: log-MAE "), "{said}");
+    assert_eq!(fs::read_to_string(bench.path("a.csv")).unwrap().lines().count(), 3);
+
+    // In two parts: the same bytes.
+    let rows = json(&train(&["-o", "b.checkpoint", "--epochs", "1", "--json"]));
+    assert_eq!(rows["architecture"], "bcae-ht");
+    assert!(rows["segmentation"].as_f64().unwrap() > 0.0);
+    assert_fails(&train(&["-o", "b.checkpoint", "--epochs", "2"]), 2, "b.checkpoint", "exists already");
+    assert!(train(&["-o", "b.checkpoint", "--epochs", "2", "--resume", "--quiet"]).status.success());
+    assert_eq!(
+        fs::read(bench.path("a.checkpoint")).unwrap(),
+        fs::read(bench.path("b.checkpoint")).unwrap(),
+        "a resumed training differs"
+    );
+
+    let event = "events/synth_2.npy";
+    let plain = json(&bench.run(&["bcae", "eval", "--model", "a.model", event, "--json"]));
+    assert_eq!(plain["codec"], "bcae-ht");
+    // Eight channels of (layer, azimuth, z) = 8 x 2 x 2 halves, and 29 bytes around them.
+    assert_eq!(plain["bytes"], 2 * 8 * 8 * 2 * 2 + 29);
+    let packed = json(&bench.run(&["bcae", "eval", "--model", "a.model", event, "--packed", "--json"]));
+    assert!(packed["bytes"].as_u64() <= plain["bytes"].as_u64());
+    assert_eq!(packed["log_mae"], plain["log_mae"]);
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    let bench = folder();
+    let train = |args: &[&str]| bench.run(&[&["bcae", "train"], args, &["--epochs", "1"]].concat());
+    assert_fails(&train(&["bcae-ht", "nowhere", "-o", "a"]), 2, "nowhere", "no train.txt");
+    // Layers are channels there, and there are 16.
+    let refused = train(&["bcae-2d", "events", "-o", "a"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("bcae-2d:4,8,3 takes events of 16 layers"));
+    fs::write(bench.path("events/train.txt"), "synth_9.npy\n").unwrap();
+    assert_fails(&train(&["bcae-ht", "events", "-o", "a"]), 3, "events/synth_9.npy", "No such file");
+    assert!(!bench.path("a").exists());
+
+    fs::write(bench.path("junk"), b"no model").unwrap();
+    let event = "events/synth_0.npy";
+    assert_fails(
+        &bench.run(&["bcae", "eval", "--model", "junk", event]),
+        4,
+        "junk",
+        "not a safetensors file",
+    );
+    assert_fails(&bench.run(&["bcae", "import", "junk", "junk", "-o", "m"]), 4, "junk", "");
+    assert_fails(&bench.run(&["bcae", "eval", "--vs", "junk", event]), 4, "junk", "");
+}
+
+#[test]
+fn speeds_are_told() {
+    let bench = Bench::new(&[]);
+    let speeds = bench.run(&["bcae", "throughput", "bcae-ht", "bcae-2d:3,3,3", "--seconds", "0", "--json"]);
+    let speeds = json_lines(&speeds);
+    assert_eq!(speeds[0]["encoder_parameters"], 10_062);
+    assert_eq!(speeds[0]["code_shape"], "8x16x12x16");
+    assert_eq!(speeds[1]["precision"], "full");
+    assert!(speeds.iter().all(|speed| speed["wedges_per_second"].as_f64().unwrap() > 0.0));
+}
