@@ -1,7 +1,7 @@
 //! A GPU against the CPU: decoding to the bit, gradients and steps within rounding, on fresh random inputs.
 //!
 //! Without a device the tests say so in one line and pass; `INRFIT_REQUIRE_CUDA=1` makes that a failure. What can be
-//! checked without a device is checked in `src/backend/cuda/twin.rs`.
+//! checked without a device is checked in `src/backend/cuda/twin`.
 
 use inrfit::backend::cpu::Cpu;
 use inrfit::backend::cuda::Cuda;
