@@ -19,6 +19,10 @@ clippy:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# CUDA kernels to machine code for every architecture, without a GPU: registers, shared memory, spills.
+kernels:
+    .ci/kernels
+
 deny:
     cargo deny check bans licenses sources
 

@@ -7,7 +7,7 @@ use inrfit::container::Limits;
 use inrfit::io::read_event;
 use inrfit::metrics::{Metrics, default_peak};
 use inrfit::prior::Priors;
-use inrfit::settings::{Mode, Settings};
+use inrfit::settings::{DeviceRequest, Mode, Settings};
 
 #[test]
 fn a_short_fit_of_a_wedge_finds_its_tracks() {
@@ -19,6 +19,7 @@ fn a_short_fit_of_a_wedge_finds_its_tracks() {
         hidden: Some(64),
         n_steps: Some(2000),
         batch: Some(4096),
+        device: DeviceRequest::Cpu,
         ..Settings::default()
     };
     let codec = InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() };

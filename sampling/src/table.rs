@@ -3,6 +3,7 @@
 use crate::alias::{TWO_POW_64, column_of, fill_columns, pick, probabilities, shares};
 use crate::rng;
 use crate::{Permutation, SamplingError};
+use std::sync::Arc;
 
 /// Blocks of random numbers computed side by side by [`DrawTable::draw_into`].
 const LANES: usize = 8;
@@ -33,10 +34,27 @@ const LANES: usize = 8;
 ///
 /// Memory: 20 bytes a site with weights, of which a draw reads 8; 4 bytes a site where only a share of the sites is
 /// in an epoch; else nothing.
+///
+/// A clone shares the memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrawTable {
     n_sites: u32,
-    law: Law,
+    law: Arc<Law>,
+}
+
+/// What a device needs to draw without replacement by itself; names are those of the definition of [`DrawTable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochLayout<'a> {
+    /// Sites that are in every epoch.
+    pub n_first: u32,
+    /// All others.
+    pub n_rest: u32,
+    /// How many of those are in an epoch.
+    pub n_taken: u32,
+    /// `first`, then `rest`; nothing where all sites are in `first`.
+    pub order: &'a [u32],
+    /// Draws a step.
+    pub draws_per_step: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -135,7 +153,7 @@ impl DrawTable {
     /// # Errors
     /// [`SamplingError::NoSites`] for 0, [`SamplingError::TooManySites`] from 2^32 on.
     pub fn uniform(n_sites: usize) -> Result<Self, SamplingError> {
-        Ok(DrawTable { n_sites: checked_count(n_sites)?, law: Law::Uniform })
+        Ok(DrawTable { n_sites: checked_count(n_sites)?, law: Arc::new(Law::Uniform) })
     }
 
     /// A table that draws each of `n_sites` sites once an epoch.
@@ -146,7 +164,7 @@ impl DrawTable {
         let n = checked_count(n_sites)?;
         let draws_per_step = u64::from(n);
         let epochs = Epochs { n_first: n, n_rest: 0, n_taken: 0, order: vec![], draws_per_step };
-        Ok(DrawTable { n_sites: n, law: Law::Epochs(epochs) })
+        Ok(DrawTable { n_sites: n, law: Arc::new(Law::Epochs(epochs)) })
     }
 
     /// A table that draws, in an epoch, each site of which `first` says so once, and `n_taken` of the others (all of
@@ -171,13 +189,13 @@ impl DrawTable {
         order.extend(sites_where(false));
         let draws_per_step = u64::from(n_first + n_taken);
         let epochs = Epochs { n_first, n_rest, n_taken, order, draws_per_step };
-        Ok(DrawTable { n_sites: n, law: Law::Epochs(epochs) })
+        Ok(DrawTable { n_sites: n, law: Arc::new(Law::Epochs(epochs)) })
     }
 
     /// The table for steps of `n` draws: without replacement, an epoch then goes on from one step to the next. With
     /// replacement nothing changes.
     pub fn with_draws_per_step(mut self, n: u64) -> Self {
-        if let Law::Epochs(epochs) = &mut self.law {
+        if let Law::Epochs(epochs) = Arc::make_mut(&mut self.law) {
             epochs.draws_per_step = n;
         }
         self
@@ -185,7 +203,7 @@ impl DrawTable {
 
     /// Draws of an epoch; none for a table that draws with replacement.
     pub fn epoch_len(&self) -> Option<u64> {
-        match &self.law {
+        match &*self.law {
             Law::Epochs(epochs) => Some(epochs.len().into()),
             _ => None,
         }
@@ -227,7 +245,7 @@ impl DrawTable {
             return Err(SamplingError::NoWeight);
         }
         if least == most {
-            return Ok(DrawTable { n_sites: count, law: Law::Uniform });
+            return Ok(DrawTable { n_sites: count, law: Arc::new(Law::Uniform) });
         }
         let shares = shares(count, most, weight);
         let cells = fill_columns(&shares);
@@ -235,13 +253,14 @@ impl DrawTable {
         let n = f64::from(count);
         let inverse = |&p: &f64| if p > 0.0 { (1.0 / (n * p)) as f32 } else { 0.0 };
         let inverse_weights = probabilities.iter().map(inverse).collect();
-        Ok(DrawTable { n_sites: count, law: Law::Alias { cells, probabilities, inverse_weights } })
+        let law = Arc::new(Law::Alias { cells, probabilities, inverse_weights });
+        Ok(DrawTable { n_sites: count, law })
     }
 
     /// The site of draw `i` of `step`: a pure function of its arguments, always below [`DrawTable::n_sites`].
     #[inline]
     pub fn draw(&self, seed: u64, step: u64, i: u64) -> u32 {
-        match &self.law {
+        match &*self.law {
             Law::Uniform => column_of(self.n_sites, rng::bits(seed, step, i)).0,
             Law::Alias { cells, .. } => pick(cells, self.n_sites, rng::bits(seed, step, i)),
             Law::Epochs(epochs) => {
@@ -254,7 +273,7 @@ impl DrawTable {
     /// The draws `first_i`, `first_i + 1`, ... of `step`, one for every entry of `out`; the same sites as
     /// [`DrawTable::draw`], in less time. Past 2^64 - 1 the index starts again at 0.
     pub fn draw_into(&self, seed: u64, step: u64, first_i: u64, out: &mut [u32]) {
-        match &self.law {
+        match &*self.law {
             Law::Uniform => self.fill(seed, step, first_i, out, |n, r| column_of(n, r).0),
             Law::Alias { cells, .. } => self.fill(seed, step, first_i, out, |n, r| pick(cells, n, r)),
             Law::Epochs(epochs) => epochs.draw_into(seed, step, first_i, out),
@@ -268,7 +287,7 @@ impl DrawTable {
         if site >= self.n_sites {
             return 0.0;
         }
-        match &self.law {
+        match &*self.law {
             Law::Uniform => {
                 let start = |column: u32| (u128::from(column) << 64).div_ceil(u128::from(self.n_sites));
                 // `site + 1` may be n = 2^32 - 1, which still fits.
@@ -283,7 +302,7 @@ impl DrawTable {
     /// the crate's documentation). 0 for a site that is never drawn, or that the table does not have.
     #[inline]
     pub fn inverse_weight(&self, site: u32) -> f32 {
-        match &self.law {
+        match &*self.law {
             // 1 / (n p) differs from 1 by less than n / 2^64, which no f32 shows.
             Law::Uniform if site < self.n_sites => 1.0,
             Law::Uniform => 0.0,
@@ -301,7 +320,7 @@ impl DrawTable {
 
     /// Whether all sites have the same probability, so that every [`DrawTable::inverse_weight`] is 1.
     pub fn is_uniform(&self) -> bool {
-        match &self.law {
+        match &*self.law {
             Law::Uniform => true,
             Law::Alias { .. } => false,
             Law::Epochs(epochs) => epochs.order.is_empty() || epochs.n_first == 0,
@@ -310,18 +329,38 @@ impl DrawTable {
 
     /// The columns, for a device that draws by itself: the alias site in the upper 32 bits, the threshold in
     /// the lower ones (see the definition above), n of them. None for a uniform table, and for one that draws without
-    /// replacement (where [`DrawTable::epoch_len`] is some): its draws are best made on the host.
+    /// replacement.
     pub fn cells(&self) -> Option<&[u64]> {
-        match &self.law {
+        match &*self.law {
             Law::Alias { cells, .. } => Some(cells),
             Law::Uniform | Law::Epochs(_) => None,
         }
     }
 
+    /// How draws without replacement are made, for a device that draws by itself; none for a table that draws with
+    /// replacement.
+    pub fn epochs(&self) -> Option<EpochLayout<'_>> {
+        match &*self.law {
+            Law::Epochs(Epochs { n_first, n_rest, n_taken, order, draws_per_step }) => Some(EpochLayout {
+                n_first: *n_first,
+                n_rest: *n_rest,
+                n_taken: *n_taken,
+                order,
+                draws_per_step: *draws_per_step,
+            }),
+            Law::Uniform | Law::Alias { .. } => None,
+        }
+    }
+
+    /// Whether `other` is a clone of this table, or this of it: told without a look at the sites.
+    pub fn is_clone_of(&self, other: &DrawTable) -> bool {
+        Arc::ptr_eq(&self.law, &other.law)
+    }
+
     /// The factors of [`DrawTable::inverse_weight`] for all sites, n of them. None where there are no
     /// [`DrawTable::cells`].
     pub fn inverse_weights(&self) -> Option<&[f32]> {
-        match &self.law {
+        match &*self.law {
             Law::Alias { inverse_weights, .. } => Some(inverse_weights),
             Law::Uniform | Law::Epochs(_) => None,
         }
@@ -391,7 +430,7 @@ mod tests {
 
     /// The site that the bits `r` lead to, with replacement.
     fn site_of(table: &DrawTable, r: u64) -> u32 {
-        match &table.law {
+        match &*table.law {
             Law::Alias { cells, .. } => pick(cells, table.n_sites, r),
             _ => column_of(table.n_sites, r).0,
         }

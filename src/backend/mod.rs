@@ -1,6 +1,7 @@
 //! Where networks are trained and evaluated: whole rounds of steps, never single tensor operations.
 
 pub mod cpu;
+pub mod cuda;
 
 use crate::error::Result;
 use crate::net::Weights;

@@ -185,13 +185,15 @@ pub struct FitArgs {
     time_limit: Option<Duration>,
     #[arg(long, value_name = "A,B,C", value_parser = tile, help = tile_help())]
     tile: Option<[usize; 3]>,
-    /// Arithmetic of training: f32, or bf16 = products of bf16, faster where the processor has AVX512-BF16 [default: f32]
+    /// Arithmetic of training: f32, or bf16 = products of bf16, faster on a GPU and where the
+    /// processor has AVX512-BF16 [default: f32]
     #[arg(long, value_name = "NAME", value_parser = one_of::<PrecisionKind>(PrecisionKind::NAMES), hide_possible_values = true)]
     precision: Option<PrecisionKind>,
     /// Seed of starting weights and draws [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where to fit: auto, cpu or cuda [default: auto]
+    /// Where to fit: auto = an NVIDIA GPU where there is one, cpu or cuda; bytes are the same on one kind, not on both
+    /// [default: auto]
     #[arg(long, value_name = "NAME", value_parser = one_of::<DeviceRequest>(DeviceRequest::NAMES), hide_possible_values = true)]
     device: Option<DeviceRequest>,
 }
@@ -285,7 +287,7 @@ impl FitArgs {
 }
 
 /// One of `names`.
-fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+pub fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = Error> + Clone + Send + Sync + 'static,
 {

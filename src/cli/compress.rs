@@ -1,6 +1,7 @@
 //! `inrfit compress`
 
 use super::args::{FitArgs, Jobs, Talk, Threads};
+use super::device;
 use super::files::{ENDING, Output, Place, Written, appended, is_stdin, tell_leftovers};
 use super::input::{InputArgs, file_name_of, name_of};
 use super::inside::NO_LIMITS;
@@ -226,6 +227,7 @@ fn each(
 ) -> Result<()> {
     let (n_jobs, n_threads) = args.jobs.share(args.threads);
     let priors = args.fit.priors()?;
+    device::prepare(&args.fit.settings());
     let codec = InrCodec { settings: args.fit.settings(), limits: NO_LIMITS, n_threads, priors };
     let tasks = Tasks { args, place, inputs: args.inputs.iter(), open: None, written: Written::default() };
     in_order(n_jobs, tasks, |task| work(n_jobs, &codec, task), sink)

@@ -1,6 +1,7 @@
 //! `inrfit decompress`
 
 use super::args::{Jobs, Talk, Threads};
+use super::device::Evaluating;
 use super::files::{
     Content, ENDING, Output, Place, Written, advise, appended, content, is_an_array, is_stdin, tell_leftovers,
 };
@@ -20,7 +21,7 @@ use inrfit::event::{DType, Event, Samples};
 use inrfit::io::{ReadSeek, npy};
 use inrfit::prior::Priors;
 use inrfit::query::{Answer, Asked, Grid};
-use inrfit::settings::Settings;
+use inrfit::settings::{DeviceRequest, Settings};
 use inrfit::tile::Tile;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -98,6 +99,8 @@ pub struct Decompress {
     threads: Threads,
     #[command(flatten)]
     jobs: Jobs,
+    #[command(flatten)]
+    device: Evaluating,
 }
 
 /// An event to decode.
@@ -314,6 +317,7 @@ fn decode_task(
         limits: args.memory.limits(),
         priors: args.prior.load()?,
         n_threads,
+        device: args.device.request(),
         shows_progress: shows_progress && !args.talk.quiet,
     };
     let Header { shape, dtype, .. } =
@@ -475,6 +479,8 @@ pub struct Decoding {
     pub priors: Priors,
     /// Threads to run on.
     pub n_threads: usize,
+    /// Where networks are evaluated.
+    pub device: DeviceRequest,
     /// Whether a line on a terminal shows how far it is.
     pub shows_progress: bool,
 }
@@ -529,7 +535,7 @@ impl Decoding {
 
     fn codec(&self) -> InrCodec {
         InrCodec {
-            settings: Settings::default(),
+            settings: Settings { device: self.device, ..Settings::default() },
             limits: self.limits,
             n_threads: self.n_threads,
             priors: self.priors.clone(),

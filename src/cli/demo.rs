@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::args::{Talk, Threads, seconds};
+use super::device;
 use super::draw::{fullest, samples_of};
 use super::files::{Place, check_output, tell_leftovers, write_bytes};
 use super::inside::NO_LIMITS;
@@ -94,6 +95,7 @@ fn demo(args: &Demo, out: &mut Out) -> Result<Exit> {
         time_limit: args.time_limit,
         ..Settings::default()
     };
+    device::prepare(&settings);
     let codec = InrCodec { settings, limits: NO_LIMITS, n_threads, priors: Priors::default() };
     let bar = Bar::new("demo", !args.talk.quiet);
     let start = Instant::now();

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::{Event, unravel};
 use inrfit::io::{Events, InputSettings, Source};
+use inrfit::settings::DeviceRequest;
 use inrfit_figures::sampling;
 use inrfit_figures::{Decoded, EventView, Format, Histogram, Pairs, SamplingAxis, SamplingPlot, Values};
 use std::path::{Path, PathBuf};
@@ -295,6 +296,7 @@ impl Copies {
             limits: self.memory.limits(),
             priors: self.prior.load()?,
             n_threads: self.threads.resolve(),
+            device: DeviceRequest::Cpu,
             shows_progress: !self.picture.quiet,
         };
         how.decode_whole(name, bytes).map(|(event, _)| event)

@@ -15,6 +15,7 @@ use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::Event;
 use inrfit::io::{Events, InputSettings, ReadSeek, Source};
 use inrfit::metrics::{Clustering, Metrics, Physics, PhysicsFigures, Spread, default_peak};
+use inrfit::settings::DeviceRequest;
 use std::path::{Path, PathBuf};
 
 /// Compare decoded events, or compressed ones, with their originals
@@ -251,6 +252,7 @@ fn unpack(args: &Eval, name: String, bytes: Vec<u8>) -> Result<Other> {
         limits: args.memory.limits(),
         priors: args.prior.load()?,
         n_threads: args.threads.resolve(),
+        device: DeviceRequest::Cpu,
         shows_progress: !args.talk.quiet,
     };
     let (event, seconds) = how.decode_whole(&name, &bytes)?;

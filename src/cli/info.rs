@@ -1,6 +1,7 @@
 //! `inrfit info`
 
 use super::args::Talk;
+use super::device;
 use super::files::{Content, content, is_an_array};
 use super::inside::{Inside, record_bytes, record_name};
 use super::output::{Out, digits, extents, table};
@@ -25,12 +26,15 @@ use std::path::PathBuf;
 /// pack each event is told as if it were a file; of a prior, its kind, size and hash.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  inrfit info event.npy.inrfit\n  inrfit info event.npy.inrfit --json | jq .network"
+    after_help = "Examples:\n  inrfit info event.npy.inrfit\n  inrfit info event.npy.inrfit --json | jq .network\n  inrfit info --device"
 )]
 pub struct Info {
     /// Compressed events or packs of them; - for standard input
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required_unless_present = "device", value_name = "INPUT")]
     inputs: Vec<PathBuf>,
+    /// Tell of the GPU that --device cuda would take, or why there is none
+    #[arg(long, conflicts_with_all = ["inputs", "json"])]
+    device: bool,
     #[command(flatten)]
     talk: Talk,
 }
@@ -131,6 +135,12 @@ const N_LISTED: usize = 24;
 /// # Errors
 /// Where standard output fails.
 pub fn run(args: &Info, out: &mut Out) -> Result<Exit> {
+    if args.device {
+        for line in device::describe()? {
+            out.line(&line)?;
+        }
+        return Ok(Exit::Done);
+    }
     let mut failures = Vec::new();
     let mut n_told = 0;
     for input in &args.inputs {

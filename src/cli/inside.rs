@@ -90,6 +90,7 @@ impl<'a> Inside<'a> {
             0 => "cpu",
             1 => "cuda",
             2 => "cpu-bf16",
+            3 => "cuda-bf16",
             _ => "unknown",
         }
     }

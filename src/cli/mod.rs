@@ -8,6 +8,7 @@ mod compress;
 mod curve;
 mod decompress;
 mod demo;
+mod device;
 mod draw;
 mod eval;
 mod files;

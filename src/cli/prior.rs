@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::args::Threads;
+use super::device;
 use super::files::{check_output, is_stdin, tell_leftovers, write_bytes};
 use super::input::{InputArgs, name_of};
 use super::output::Out;
@@ -266,6 +267,7 @@ fn learn_fit(args: &Fit, out: &mut Out) -> Result<Exit> {
         ..Settings::default()
     };
     let n_threads = common.threads.resolve();
+    device::prepare(&settings);
     let codec = InrCodec { settings, limits: Limits::default(), n_threads, priors: Priors::default() };
     let bar = common.bar();
     let lessons = Lessons { n_steps: args.steps, n_passes: args.passes };

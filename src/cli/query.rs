@@ -3,6 +3,7 @@
 use super::Exit;
 use super::args::{Talk, Threads};
 use super::decompress::{Decoding, Memory};
+use super::device::Evaluating;
 use super::files::{Content, Output, content, is_an_array, is_stdin};
 use super::output::Out;
 use super::prior::PriorArgs;
@@ -77,6 +78,8 @@ pub struct Query {
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
+    device: Evaluating,
+    #[command(flatten)]
     talk: Talk,
     #[command(flatten)]
     threads: Threads,
@@ -131,6 +134,7 @@ pub fn run(args: &Query, out: &mut Out) -> Result<Exit> {
         limits: args.memory.limits(),
         priors: args.prior.load()?,
         n_threads: args.threads.resolve(),
+        device: args.device.request(),
         shows_progress: !args.talk.quiet,
     };
     let asked = Asked {

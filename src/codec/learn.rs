@@ -1,7 +1,7 @@
 //! Learning where fits start from, and fits that do.
 
 use super::tile::Shared;
-use super::{InrCodec, Observer, Told, fullest, network_of};
+use super::{InrCodec, Observer, Told, fullest, network_of, on};
 use crate::domain::CoordMap;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -83,6 +83,7 @@ impl InrCodec {
         observer: &dyn Observer,
     ) -> Result<StartPrior> {
         let cpu = self.cpu()?;
+        let cuda = self.cuda()?;
         let tasks = self.tasks(events, lessons)?;
         let Some(first) = tasks.first() else {
             return Err(Error::argument("nothing to learn from: no event has an occupied voxel"));
@@ -98,7 +99,8 @@ impl InrCodec {
             let network = network_of(resolved);
             let shared = Shared {
                 cpu: &cpu,
-                header: &self.header(event, grid),
+                fitter: on(&cpu, cuda.as_deref()),
+                header: &self.header(event, grid, cuda.is_some()),
                 fields: Some((&network, resolved)),
                 start: Some(&weights),
                 exact: None,

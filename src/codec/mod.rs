@@ -5,7 +5,7 @@ mod query;
 mod region;
 mod tile;
 
-use crate::backend::{Backend, cpu::Cpu};
+use crate::backend::{Backend, cpu::Cpu, cuda::Cuda};
 use crate::container::{Contents, Header, Limits, NetworkHeader, PriorName, Writer, index_payload, kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
@@ -17,6 +17,7 @@ use crate::support::Coding;
 use crate::tile::{Tile, TileGrid};
 use rayon::prelude::*;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Instant;
 use tile::{Bounded, PackedTile, Shared, decode_tile, occupancy};
 
@@ -127,6 +128,24 @@ pub struct Seconds {
     pub verify: f64,
 }
 
+impl Seconds {
+    /// `elapsed` shared out over the stages as tiles took them side by side.
+    fn share(elapsed: f64, tiles: &[Seconds]) -> Seconds {
+        let sum = |of: fn(&Seconds) -> f64| tiles.iter().map(of).sum::<f64>();
+        let (fit, pack) = (sum(|s| s.fit), sum(|s| s.pack));
+        let part = if fit > 0.0 { fit / (fit + pack) } else { 0.0 };
+        Seconds { fit: elapsed * part, pack: elapsed * (1.0 - part), verify: 0.0 }
+    }
+}
+
+/// What fits and evaluates networks: the device where there is one, else the processor.
+fn on<'a>(cpu: &'a Cpu, cuda: Option<&'a Cuda>) -> &'a dyn Backend {
+    match cuda {
+        Some(cuda) => cuda,
+        None => cpu,
+    }
+}
+
 /// What compressing an event came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct EncodeReport {
@@ -187,9 +206,10 @@ impl InrCodec {
     pub fn compress(&self, event: &Event, observer: &dyn Observer) -> Result<Compressed> {
         let bound = self.settings.kept_bound()?;
         let cpu = self.cpu()?;
+        let cuda = if self.settings.may_fit() { self.cuda()? } else { None };
         let grid = TileGrid::new(event.shape(), self.settings.tile)?;
         let tiles: Vec<Tile> = (0..grid.n_tiles()).map(|i| grid.tile(i)).collect();
-        let header = self.header(event, &grid);
+        let header = self.header(event, &grid, cuda.is_some());
         let bounded = match bound {
             Some(bound) => {
                 let rule = bound.rule(header.dtype, header.range)?;
@@ -214,6 +234,7 @@ impl InrCodec {
         let prior = may_have.then(|| self.priors.to_use());
         let shared = Shared {
             cpu: &cpu,
+            fitter: on(&cpu, cuda.as_deref()),
             header: &header,
             fields,
             start: start.map(StartPrior::weights),
@@ -228,17 +249,20 @@ impl InrCodec {
             shared.encode(&grid.extract(event, &tiles[i])?, &told, seconds)
         };
         let layers: Vec<PackedTile> = match fields {
-            Some(_) => (0..tiles.len()).map(|i| encode(i, &mut seconds)).collect::<Result<_>>()?,
-            // Nothing to fit: tiles are packed side by side.
-            None => {
+            Some(_) if cuda.is_none() => {
+                (0..tiles.len()).map(|i| encode(i, &mut seconds)).collect::<Result<_>>()?
+            }
+            // Nothing to fit, or where a device fits, which has room for many fits: tiles side by side.
+            _ => {
                 let start = Instant::now();
-                let layers = cpu.install(|| {
-                    (0..tiles.len())
-                        .into_par_iter()
-                        .map(|i| encode(i, &mut Seconds::default()))
-                        .collect::<Result<_>>()
-                })?;
-                seconds.pack = start.elapsed().as_secs_f64();
+                let both = |i: usize| {
+                    let mut seconds = Seconds::default();
+                    encode(i, &mut seconds).map(|tile| (tile, seconds))
+                };
+                let done: Vec<_> =
+                    cpu.install(|| (0..tiles.len()).into_par_iter().map(both).collect::<Result<_>>())?;
+                let (layers, each): (Vec<_>, Vec<Seconds>) = done.into_iter().unzip();
+                seconds = Seconds::share(start.elapsed().as_secs_f64(), &each);
                 layers
             }
         };
@@ -255,8 +279,8 @@ impl InrCodec {
         seconds.verify = start.elapsed().as_secs_f64();
         let n_weights = network.map_or(0, |network| (n_fields * network.spec.n_weights()) as u64);
         let device = match self.settings.precision {
-            PrecisionKind::F32 => cpu.name().to_owned(),
-            PrecisionKind::Bf16 => format!("{}-bf16", cpu.name()),
+            PrecisionKind::F32 => on(&cpu, cuda.as_deref()).name().to_owned(),
+            PrecisionKind::Bf16 => format!("{}-bf16", on(&cpu, cuda.as_deref()).name()),
         };
         let report = EncodeReport { n_weights, layers, seconds, device };
         Ok(Compressed { bytes, decoded, report })
@@ -268,10 +292,11 @@ impl InrCodec {
     /// `Corrupt`, `Truncated`, `Unsupported` or `Limit` for bytes that are no file this program can decode (one whose
     /// prior is not at hand is `Unsupported`); `Interrupted` when the observer cancels.
     pub fn decompress(&self, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
-        self.decompress_on(&self.cpu()?, bytes, observer)
+        let (cpu, cuda) = (self.cpu()?, self.decoder()?);
+        self.decompress_with(&cpu, on(&cpu, cuda.as_deref()), bytes, observer)
     }
 
-    fn header(&self, event: &Event, grid: &TileGrid) -> Header {
+    fn header(&self, event: &Event, grid: &TileGrid, on_cuda: bool) -> Header {
         Header {
             shape: event.shape(),
             dtype: event.dtype(),
@@ -279,19 +304,37 @@ impl InrCodec {
             range: event.samples().occupied_range().unwrap_or((0.0, 0.0)),
             peak: default_peak(event),
             device: match self.settings.precision {
-                PrecisionKind::F32 => 0,
-                PrecisionKind::Bf16 => 2,
+                PrecisionKind::F32 => u8::from(on_cuda),
+                PrecisionKind::Bf16 => 2 + u8::from(on_cuda),
             },
         }
     }
 
     fn cpu(&self) -> Result<Cpu> {
+        Cpu::new(self.n_threads)
+    }
+
+    /// The device that fits, where it is not the processor. When it may choose, it takes the device if there is one.
+    ///
+    /// # Errors
+    /// `Device` where the device that is asked for is missing or fails.
+    fn cuda(&self) -> Result<Option<Arc<Cuda>>> {
         match self.settings.device {
-            DeviceRequest::Auto | DeviceRequest::Cpu => Cpu::new(self.n_threads),
-            DeviceRequest::Cuda => Err(Error::new(
-                ErrorKind::Device,
-                "this program was built without a CUDA back end; use --device cpu",
-            )),
+            DeviceRequest::Cpu => Ok(None),
+            DeviceRequest::Cuda => Cuda::shared(None).map(Some),
+            DeviceRequest::Auto => Ok(Cuda::shared(None).ok()),
+        }
+    }
+
+    /// The device that decodes, where it is asked for: all give the same bits, and it takes longer to start than most
+    /// events to decode.
+    ///
+    /// # Errors
+    /// `Device` where it is missing or fails.
+    fn decoder(&self) -> Result<Option<Arc<Cuda>>> {
+        match self.settings.device {
+            DeviceRequest::Auto | DeviceRequest::Cpu => Ok(None),
+            DeviceRequest::Cuda => Cuda::shared(None).map(Some),
         }
     }
 
@@ -300,6 +343,17 @@ impl InrCodec {
     /// # Errors
     /// As [`InrCodec::decompress`].
     pub fn decompress_on(&self, cpu: &Cpu, bytes: &[u8], observer: &dyn Observer) -> Result<Event> {
+        self.decompress_with(cpu, cpu, bytes, observer)
+    }
+
+    /// The same with fields evaluated by `evaluator`; all give the same bits.
+    fn decompress_with(
+        &self,
+        cpu: &Cpu,
+        evaluator: &dyn Backend,
+        bytes: &[u8],
+        observer: &dyn Observer,
+    ) -> Result<Event> {
         let contents = Contents::read(bytes, &self.limits)?;
         let priors = self.priors.needed(&contents)?;
         let Header { shape, dtype, .. } = contents.header;
@@ -308,7 +362,7 @@ impl InrCodec {
             let told = Told { observer, tile: i, n_tiles };
             told.check()?;
             observer.progress(&told.at(Stage::Decode));
-            decode_tile(cpu, &contents, &priors, &contents.tiles[i], contents.grid.tile(i).shape)
+            decode_tile(evaluator, &contents, &priors, &contents.tiles[i], contents.grid.tile(i).shape)
         };
         if n_tiles == 1 {
             return finite(shape, decode(0)?);

@@ -2,8 +2,8 @@
 
 use super::region::check_operations;
 use super::tile::{decode_tile, net_field};
-use super::{InrCodec, Observer, Progress, Stage, Told};
-use crate::backend::cpu::Cpu;
+use super::{InrCodec, Observer, Progress, Stage, Told, on};
+use crate::backend::{Backend, cpu::Cpu};
 use crate::container::{Contents, FieldLayer, Header, Limits, RawTile, SupportLayer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Samples;
@@ -42,8 +42,8 @@ impl InrCodec {
         let times = if asked.gradient { 4 } else { 1 };
         let sites = by_tile.iter().map(|(tile, points)| (*tile, (points.len() * times) as u128));
         check_operations(&contents, sites, &self.limits)?;
-        let cpu = self.cpu()?;
-        let opened = Opened::new(&cpu, &contents, &self.priors)?;
+        let (cpu, cuda) = (self.cpu()?, self.decoder()?);
+        let opened = Opened::new(&cpu, on(&cpu, cuda.as_deref()), &contents, &self.priors)?;
         let nothing = Answer { value: 0.0, gradient: None };
         let mut out = vec![nothing; points.len()];
         let n_tiles = by_tile.len();
@@ -102,8 +102,8 @@ impl InrCodec {
             .filter_map(|i| Some((i, contents.grid.tile(i).intersection(&region)?.n_voxels() as u128)));
         let points_per_voxel = grid.n_points().div_ceil(region.n_voxels() as u128);
         check_operations(&contents, touched.map(|(i, n)| (i, n * points_per_voxel)), &self.limits)?;
-        let cpu = self.cpu()?;
-        let opened = Opened::new(&cpu, &contents, &self.priors)?;
+        let (cpu, cuda) = (self.cpu()?, self.decoder()?);
+        let opened = Opened::new(&cpu, on(&cpu, cuda.as_deref()), &contents, &self.priors)?;
         let is_voxel = |a: usize| (0..grid.shape()[a]).any(|i| grid.at(a, i).fract() == 0.0);
         let has_voxels = (0..3).all(is_voxel);
         let mut pieces: BTreeMap<usize, Piece> = BTreeMap::new();
@@ -187,12 +187,17 @@ struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    fn new(cpu: &'a Cpu, contents: &'a Contents<'a>, priors: &'a Priors) -> Result<Opened<'a>> {
+    fn new(
+        cpu: &'a Cpu,
+        evaluator: &'a dyn Backend,
+        contents: &'a Contents<'a>,
+        priors: &'a Priors,
+    ) -> Result<Opened<'a>> {
         let has_field = contents.tiles.iter().any(|layers| layers.field.is_some());
         if !has_field && contents.tiles.iter().any(|layers| layers.residual.is_some()) {
             return Err(no_field());
         }
-        let asking = Asking { cpu, header: &contents.header, voxels_will_do: has_field };
+        let asking = Asking { cpu, evaluator, header: &contents.header, voxels_will_do: has_field };
         Ok(Opened { contents, priors, start: priors.needed_start(contents)?, asking })
     }
 
@@ -218,7 +223,7 @@ impl<'a> Opened<'a> {
         if layers.residual.is_some() && (with_voxels || piece.field.is_none()) {
             // A network alone can be asked without the prior of the values beside it.
             let priors = self.priors.needed(contents)?;
-            piece.samples = Some(decode_tile(self.asking.cpu, contents, &priors, layers, tile.shape)?);
+            piece.samples = Some(decode_tile(self.asking.evaluator, contents, &priors, layers, tile.shape)?);
         }
         Ok(piece)
     }

@@ -1,8 +1,8 @@
 //! Decoding a box of an event: only the tiles that it meets.
 
 use super::tile::{decode_tile, net_field};
-use super::{InrCodec, Observer, Stage, Told};
-use crate::backend::cpu::Cpu;
+use super::{InrCodec, Observer, Stage, Told, on};
+use crate::backend::Backend;
 use crate::container::{Contents, FieldLayer, Header, Limits, TileRecords};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Samples};
@@ -18,7 +18,8 @@ impl InrCodec {
     /// # Errors
     /// `Argument` where the region does not lie inside the event; otherwise as [`InrCodec::decompress`].
     pub fn decompress_region(&self, bytes: &[u8], region: &Tile, observer: &dyn Observer) -> Result<Event> {
-        let cpu = self.cpu()?;
+        let (cpu, cuda) = (self.cpu()?, self.decoder()?);
+        let evaluator = on(&cpu, cuda.as_deref());
         let anything = Limits { max_event_bytes: u64::MAX, max_operations: u64::MAX, ..self.limits };
         let contents = Contents::read(bytes, &anything)?;
         let priors = self.priors.needed(&contents)?;
@@ -36,7 +37,8 @@ impl InrCodec {
             }
             observer.progress(&Told { observer, tile: n, n_tiles: parts.len() }.at(Stage::Decode));
             let within = part.relative_to(tile.start);
-            let decoded = decode_box(&cpu, &contents, &priors, &contents.tiles[*i], tile.shape, &within)?;
+            let decoded =
+                decode_box(evaluator, &contents, &priors, &contents.tiles[*i], tile.shape, &within)?;
             place(&mut samples, region.shape, &part.relative_to(region.start), &decoded)?;
         }
         // Raw float samples could still hold NaN.
@@ -111,7 +113,7 @@ fn within(operations: u128, limits: &Limits) -> Result<()> {
 
 /// The samples of `part`, a box within a tile of `shape`.
 fn decode_box(
-    cpu: &Cpu,
+    evaluator: &dyn Backend,
     contents: &Contents<'_>,
     priors: &Needed,
     layers: &TileRecords<'_>,
@@ -120,10 +122,10 @@ fn decode_box(
 ) -> Result<Samples> {
     let Header { dtype, range, .. } = contents.header;
     let (Some(record), Some(network)) = (layers.only_field(), &contents.network) else {
-        return crop(&decode_tile(cpu, contents, priors, layers, shape)?, shape, part);
+        return crop(&decode_tile(evaluator, contents, priors, layers, shape)?, shape, part);
     };
     let layer = FieldLayer::from_payload(record.payload, record.payload_offset, &network.spec)?;
     net_field(&layer, network, priors.start())
-        .and_then(|field| field.decode_box(cpu, shape, part, dtype, range))
+        .and_then(|field| field.decode_box(evaluator, shape, part, dtype, range))
         .map_err(|e| e.context(format!("the field at byte {}", record.payload_offset)))
 }

@@ -145,14 +145,14 @@ impl TileData {
     /// What is wrong with every site as `weights` decode it: the log error of its sample.
     fn site_errors(
         &self,
-        cpu: &Cpu,
+        evaluator: &dyn Backend,
         header: &Header,
         resolved: &Resolved,
         weights: &Weights,
     ) -> Result<Vec<f32>> {
         let n_heads = resolved.fit.spec.n_heads;
         let mut heads = vec![0.0; self.truth.len() * n_heads];
-        cpu.evaluate(weights, &self.sites(), &mut heads)?;
+        evaluator.evaluate(weights, &self.sites(), &mut heads)?;
         // Beside an exact support nothing is below the threshold.
         let threshold = self.calibrate(header, resolved, &heads, None).0;
         let decoded = log_magnitudes(&resolved.transform, self.decoded(header, resolved, &heads).into_iter());
@@ -205,6 +205,8 @@ impl TileData {
 /// What all tiles of an event share.
 pub struct Shared<'a> {
     pub cpu: &'a Cpu,
+    /// What fits, and evaluates on the way.
+    pub fitter: &'a dyn Backend,
     pub header: &'a Header,
     /// How fields are fitted, where any may be.
     pub fields: Option<(&'a NetworkHeader, &'a Resolved)>,
@@ -272,7 +274,7 @@ impl Shared<'_> {
         let data = TileData::new(part, network, resolved, None);
         let mut layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
         let start = Instant::now();
-        let heads = net_field(&layer, network, self.start)?.heads(self.cpu, &data.sites())?;
+        let heads = net_field(&layer, network, self.start)?.heads(self.fitter, &data.sites())?;
         layer.threshold = data.calibrate(self.header, resolved, &heads, None).0;
         let packed = PackedTile::default().with(kind::FIELD, &layer.to_payload(&network.spec)?);
         seconds.pack += start.elapsed().as_secs_f64();
@@ -339,7 +341,7 @@ impl Shared<'_> {
         let layer = self.fitted_layer(&data, part.n_voxels(), told, seconds)?;
         let start = Instant::now();
         let field = net_field(&layer, network, self.start)?;
-        let said = field_samples(self.cpu, self.header, &field, part.shape(), &occupied)?;
+        let said = field_samples(self.fitter, self.header, &field, part.shape(), &occupied)?;
         let field = PackedTile::default()
             .with(kind::FIELD, &layer.to_payload(&network.spec)?)
             .with_values(&values(Some(&positions(bins, &said, &occupied))));
@@ -397,7 +399,7 @@ impl Shared<'_> {
         told: &Told<'_>,
         seconds: &mut Seconds,
     ) -> Result<Fitted> {
-        let Shared { cpu, header, fields: Some((_, resolved)), start: initial, .. } = *self else {
+        let Shared { fitter, header, fields: Some((_, resolved)), start: initial, .. } = *self else {
             return Err(Error::argument("no field is fitted in this mode"));
         };
         let start = Instant::now();
@@ -415,14 +417,14 @@ impl Shared<'_> {
         };
         let mut refresh = |weights: &Weights| match &sampler {
             Some((kind, sampler)) if kind.is_refreshed() => {
-                let errors = data.site_errors(cpu, header, resolved, weights)?;
+                let errors = data.site_errors(fitter, header, resolved, weights)?;
                 Ok(sampler.refresh(&sites, &errors).map_err(sampling_error)?.map(in_steps))
             }
             _ => Ok(None),
         };
         let mut heads = vec![0.0; data.checked.len() * resolved.fit.spec.n_heads];
         let mut score = |weights: &Weights| {
-            cpu.evaluate(weights, &data.checked_sites(), &mut heads)?;
+            fitter.evaluate(weights, &data.checked_sites(), &mut heads)?;
             Ok(data.rate(header, resolved, &heads))
         };
         let mut heard = |p: FitProgress| {
@@ -439,7 +441,7 @@ impl Shared<'_> {
             ..resolved.fit
         };
         let table = table.as_ref();
-        let fitted = fit_from(cpu, set, table, &settings, initial, &mut score, &mut heard, &mut refresh)?;
+        let fitted = fit_from(fitter, set, table, &settings, initial, &mut score, &mut heard, &mut refresh)?;
         seconds.fit += start.elapsed().as_secs_f64();
         Ok(fitted)
     }
@@ -466,13 +468,13 @@ pub fn occupancy(samples: &Samples) -> Vec<bool> {
 
 /// What a field says of the occupied voxels of a tile.
 fn field_samples(
-    cpu: &Cpu,
+    evaluator: &dyn Backend,
     header: &Header,
     field: &NetField,
     shape: [usize; 3],
     occupied: &[bool],
 ) -> Result<Samples> {
-    field.decode_within(cpu, &Support { shape, occupied }, header.dtype, header.range)
+    field.decode_within(evaluator, &Support { shape, occupied }, header.dtype, header.range)
 }
 
 /// Positions of what a field says, by voxel.
@@ -507,7 +509,7 @@ pub fn net_field(layer: &FieldLayer, network: &NetworkHeader, start: Option<&Wei
 /// # Errors
 /// `Corrupt`, `Unsupported`; `Device` where evaluation fails.
 pub fn decode_tile(
-    cpu: &Cpu,
+    evaluator: &dyn Backend,
     contents: &Contents<'_>,
     priors: &Needed,
     layers: &TileRecords<'_>,
@@ -525,7 +527,7 @@ pub fn decode_tile(
         };
         let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
         return net_field(&layer, network, priors.start())
-            .and_then(|field| field.decode(cpu, shape, dtype, range))
+            .and_then(|field| field.decode(evaluator, shape, dtype, range))
             .map_err(|e| e.context(format!("the field at byte {}", at(&record))));
     };
     let SupportLayer { walk, occupied, .. } = SupportLayer::from_payload(record.payload, at(&record), shape)?;
@@ -533,7 +535,7 @@ pub fn decode_tile(
         (Some(record), Some(network)) => {
             let layer = FieldLayer::from_payload(record.payload, at(&record), &network.spec)?;
             let samples = net_field(&layer, network, priors.start())
-                .and_then(|field| field_samples(cpu, &contents.header, &field, shape, &occupied))
+                .and_then(|field| field_samples(evaluator, &contents.header, &field, shape, &occupied))
                 .map_err(|e| e.context(format!("the field at byte {}", at(&record))))?;
             Some(samples)
         }

@@ -22,7 +22,8 @@ pub struct Header {
     pub range: (f64, f64),
     /// Full scale of the readout: what PSNR refers to.
     pub peak: f64,
-    /// What fitted the fields: 0 = CPU, 1 = CUDA, 2 = CPU with bf16 products.
+    /// What fitted the fields: 0 = CPU, 1 = CUDA, 2 = CPU with bf16 products, 3 = CUDA with
+    /// them.
     pub device: u8,
 }
 

@@ -18,7 +18,7 @@ mod grid;
 
 pub use grid::{Alignment, Grid};
 
-use crate::backend::{SiteBlock, cpu::Cpu};
+use crate::backend::{Backend, SiteBlock, cpu::Cpu};
 use crate::container::Header;
 use crate::domain::Transform;
 use crate::error::{Error, Result};
@@ -130,8 +130,10 @@ struct Local {
 /// What is the same for all pieces of a file.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
-    /// Evaluates.
+    /// Differentiates, and gives threads.
     pub cpu: &'a Cpu,
+    /// Evaluates.
+    pub evaluator: &'a dyn Backend,
     /// Of the file.
     pub header: &'a Header,
     /// Whether a piece that cannot tell anything between its voxels may tell the voxels themselves.
@@ -206,7 +208,7 @@ impl Piece {
             false => [0, 1, 2].map(|a| held_within(p.x[a], shape[a])),
         };
         let places: Vec<[f32; 3]> = these.iter().map(|&i| x(&locals[i])).collect();
-        let heads = field.heads_at(asking.cpu, shape, self.support().as_ref(), &places)?;
+        let heads = field.heads_at(asking.evaluator, shape, self.support().as_ref(), &places)?;
         let n_heads = field.weights.spec().n_heads;
         let values = field.transform.values(asking.cpu.level(), &heads, n_heads);
         let slopes = match asked.gradient {
@@ -273,7 +275,7 @@ impl Piece {
         let coords = [&coords[0][..], &coords[1], &coords[2]];
         let Some(occupied) = &self.support else {
             let sites = SiteBlock { axes: coords, positions: None, features: &[] };
-            let heads = field.heads(asking.cpu, &sites)?;
+            let heads = field.heads(asking.evaluator, &sites)?;
             let n_heads = field.weights.spec().n_heads;
             let values = field.transform.values(asking.cpu.level(), &heads, n_heads);
             for (i, (&v, h)) in values.iter().zip(heads.chunks_exact(n_heads)).enumerate() {
@@ -312,7 +314,7 @@ impl Piece {
                 });
             }
             let sites = SiteBlock { axes: coords, positions: Some(positions), features: &features };
-            let heads = field.heads(asking.cpu, &sites)?;
+            let heads = field.heads(asking.evaluator, &sites)?;
             let values = field.transform.values(asking.cpu.level(), &heads, field.weights.spec().n_heads);
             for (&i, &v) in positions.iter().zip(&values) {
                 out.set(i as usize, field.transform.within(dtype, range, v));

@@ -151,7 +151,7 @@ named! {
 named! {
     /// Where to fit.
     DeviceRequest {
-        /// The fastest there is.
+        /// To fit, an NVIDIA GPU where there is one that can; to decode, the processor.
         Auto = "auto",
         /// The processor.
         Cpu = "cpu",
@@ -165,7 +165,7 @@ named! {
     PrecisionKind {
         /// f32 throughout.
         F32 = "f32",
-        /// Products of bf16: faster where the processor has AVX512-BF16, a little less exact.
+        /// Products of bf16: faster on a GPU and where the processor has AVX512-BF16, a little less exact.
         Bf16 = "bf16",
     }
 }

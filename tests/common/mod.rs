@@ -5,7 +5,7 @@ use inrfit::codec::InrCodec;
 use inrfit::container::Limits;
 use inrfit::event::{DType, Event, Samples};
 use inrfit::prior::Priors;
-use inrfit::settings::Settings;
+use inrfit::settings::{DeviceRequest, Settings};
 use std::path::PathBuf;
 
 /// A small event: slanted bands over a sixth of the voxels, with some structure in the values.
@@ -57,6 +57,8 @@ pub fn codec(settings: Settings) -> InrCodec {
         n_steps: settings.n_steps.or(Some(60)),
         batch: settings.batch.or(Some(256)),
         hidden: settings.hidden.or(Some(8)),
+        // Bytes that are compared with others are a processor's.
+        device: DeviceRequest::Cpu,
         ..settings
     };
     InrCodec { settings, limits: Limits::default(), n_threads: 2, priors: Priors::default() }

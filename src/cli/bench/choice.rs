@@ -1,6 +1,7 @@
 //! Codecs in words: which there are, with which settings, and sweeps of a number.
 
 use super::super::args::FitArgs;
+use super::super::device;
 use super::super::inside::NO_LIMITS;
 use inrfit::codec::{Codec, InrCodec};
 use inrfit::error::{Error, Result};
@@ -33,6 +34,7 @@ impl Choice {
     /// `Argument`, naming the setting; as `FitArgs::priors`.
     pub fn of_settings(spec: &str, n_threads: usize) -> Result<Choice> {
         let fit = FitArgs::from_spec(spec)?;
+        device::prepare(&fit.settings());
         let codec =
             InrCodec { settings: fit.settings(), limits: NO_LIMITS, n_threads, priors: fit.priors()? };
         Ok(Choice { settings: spec.to_owned(), coder: Coder::Inr(Box::new(codec), fit.goal()) })

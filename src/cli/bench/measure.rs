@@ -17,6 +17,7 @@ use inrfit::event::Event;
 use inrfit::io::read_event;
 use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
 use inrfit::rate;
+use inrfit::settings::DeviceRequest;
 use inrfit_figures::Record;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -107,6 +108,7 @@ impl Sweep<'_> {
                     limits: codec.limits,
                     priors: codec.priors.clone(),
                     n_threads: codec.n_threads,
+                    device: DeviceRequest::Cpu,
                     shows_progress,
                 };
                 let (decoded, seconds) = how.decode_whole(&named.to_string(), &compressed.bytes)?;

@@ -2,6 +2,7 @@
 
 use super::super::args::FitArgs;
 use super::super::bench::{host, with_metrics};
+use super::super::device;
 use super::super::inside::NO_LIMITS;
 use super::super::output::{Out, digits};
 use super::super::progress::{Bar, go_on};
@@ -137,6 +138,7 @@ impl<'a> Runs<'a> {
             )));
         }
         let priors = Priors::default();
+        device::prepare(&settings);
         let codec = InrCodec { settings, limits: NO_LIMITS, n_threads: self.n_threads, priors };
         Ok(Run { spec, codec })
     }
