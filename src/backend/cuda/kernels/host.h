@@ -10,6 +10,8 @@
 #define __device__
 #define __global__
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
+#define __grid_constant__
 #define __launch_bounds__(...)
 #define __shared__ static
 #define SHARED_MEMORY(name) float* const name = host_memory

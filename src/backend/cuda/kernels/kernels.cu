@@ -23,7 +23,7 @@ struct Evaluation {
     Places places;
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) evaluate(const Evaluation work) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) evaluate(const __grid_constant__ Evaluation work) {
     SHARED_MEMORY(memory);
     float* scratch = (float*)work.scratch + (size_t)blockIdx.x * work.places.scratch_stride;
     const Tile tile = {placed(work.places.values, memory, scratch), nullptr, work.n_points, work.stride};
@@ -65,7 +65,7 @@ struct Drawing {
     u64 first, n, out;
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS) draw(const Drawing work) {
+extern "C" __global__ void __launch_bounds__(THREADS) draw(const __grid_constant__ Drawing work) {
     const Epoch known = epoch(work.table, work.seed, work.start.epoch);
     for (u64 i = (u64)blockIdx.x * THREADS + threadIdx.x; i < work.n; i += (u64)gridDim.x * THREADS)
         ((unsigned*)work.out)[i] =
@@ -98,7 +98,7 @@ DEVICE float* own(unsigned place, float* memory, float* scratch, u64 from, unsig
 }
 
 // Lays out weights as the passes read them.
-extern "C" __global__ void __launch_bounds__(THREADS) prepare(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS) prepare(const __grid_constant__ Training work) {
     for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i < work.job.n_stored; i += gridDim.x * THREADS)
         place(work.job, work.round, i, ((const float*)work.job.stored)[i], (float*)work.job.forward,
               (float*)work.job.back);
@@ -123,19 +123,19 @@ DEVICE void pass_of(const Training& work, float* memory, Shared& shared) {
         for (unsigned i = threadIdx.x; i < job.net.n_forward; i += THREADS) partial[i] = gradient[i];
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) pass(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pass(const __grid_constant__ Training work) {
     SHARED_MEMORY(memory);
     __shared__ Shared shared;
     pass_of<false>(work, memory, shared);
 }
-extern "C" __global__ void __launch_bounds__(THREADS, 1) pass_bf16(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) pass_bf16(const __grid_constant__ Training work) {
     SHARED_MEMORY(memory);
     __shared__ Shared shared;
     pass_of<true>(work, memory, shared);
 }
 
 // Sums the groups' gradients.
-extern "C" __global__ void __launch_bounds__(THREADS) reduce(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS) reduce(const __grid_constant__ Training work) {
     const Job& job = work.job;
     for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i < job.net.n_forward; i += gridDim.x * THREADS) {
         float sum = 0.0f;
@@ -146,14 +146,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) reduce(const Training work
 }
 
 // The factor that shortens the sum, by one block.
-extern "C" __global__ void __launch_bounds__(THREADS) clip(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS) clip(const __grid_constant__ Training work) {
     __shared__ Shared shared;
     const float factor = clip_of(work.job, work.round, shared, (const float*)work.job.total);
     if (threadIdx.x == 0) *(float*)work.job.clip = factor;
 }
 
 // One matrix a block.
-extern "C" __global__ void __launch_bounds__(THREADS, 1) muon_step(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) muon_step(const __grid_constant__ Training work) {
     SHARED_MEMORY(memory);
     __shared__ Shared shared;
     const Job& job = work.job;
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) muon_step(const Trainin
 }
 
 // Moves all weights; the gradient is the sum of `n_partials` groups', or job.total where that is 0.
-extern "C" __global__ void __launch_bounds__(THREADS) move(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS) move(const __grid_constant__ Training work) {
     const Job& job = work.job;
     const Step step = ((const Step*)work.round.steps)[work.step];
     const float clip = work.round.is_clipped ? *(const float*)job.clip : 1.0f;
@@ -209,12 +209,12 @@ DEVICE void round_of(const Training& work, float* memory, Shared& shared) {
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round(const __grid_constant__ Training work) {
     SHARED_MEMORY(memory);
     __shared__ Shared shared;
     round_of<false>(work, memory, shared);
 }
-extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round_bf16(const Training work) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) whole_round_bf16(const __grid_constant__ Training work) {
     SHARED_MEMORY(memory);
     __shared__ Shared shared;
     round_of<true>(work, memory, shared);

@@ -34,7 +34,7 @@ DEVICE void multiply_by_own(const float* a, unsigned n, unsigned k, float* to) {
 }
 
 // Where a step of rate `rate` takes the weights of `matrix`; they are left in job.moved.
-DEVICE void muon(const Job& job, const Round& round, const Matrix& matrix, float rate, float clip, Shared& shared,
+ROUTINE void muon(const Job& job, const Round& round, const Matrix& matrix, float rate, float clip, Shared& shared,
                  const float* gradient, float* scratch) {
     const Standing* standings = (const Standing*)job.standings;
     float* average = (float*)job.average;

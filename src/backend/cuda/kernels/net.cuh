@@ -184,7 +184,7 @@ DEVICE void forward_item(const Net& net, const Layer& layer, const float* weight
 
 // A layer in f32.
 template <bool TRAIN>
-DEVICE void forward_layer(const Net& net, const Layer& layer, const float* weights, const Tile& tile) {
+ROUTINE void forward_layer(const Net& net, const Layer& layer, const float* weights, const Tile& tile) {
     const unsigned columns = tile.n_points / 4;
     const bool is_complex = layer.part < layer.n_out;
     const bool is_wide = !is_complex && layer.n_places % 8 == 0 && layer.n_places >= 64;
@@ -244,7 +244,7 @@ DEVICE void backward_item(const Net& net, const Layer& layer, const float* weigh
 
 // Four inputs by four outputs of a layer's gradient, over all points; `rows` of the outputs, whose slopes are gradients
 // by now.
-DEVICE void gradient_item(const Net& net, const Layer& layer, const Tile& tile, unsigned k, unsigned place,
+ROUTINE void gradient_item(const Net& net, const Layer& layer, const Tile& tile, unsigned k, unsigned place,
                           float* gradient) {
     const size_t lift = (size_t)first_slope(net) * tile.stride;
     const float* d[4];
@@ -280,7 +280,7 @@ DEVICE void gradient_item(const Net& net, const Layer& layer, const Tile& tile, 
 }
 
 // Biases of four outputs.
-DEVICE void bias_item(const Net& net, const Layer& layer, const Tile& tile, unsigned place, float* gradient) {
+ROUTINE void bias_item(const Net& net, const Layer& layer, const Tile& tile, unsigned place, float* gradient) {
     const size_t lift = (size_t)first_slope(net) * tile.stride;
     for (unsigned at = place; at < place + 4; at++) {
         const unsigned within = at % layer.part_places;
@@ -294,7 +294,7 @@ DEVICE void bias_item(const Net& net, const Layer& layer, const Tile& tile, unsi
 }
 
 // Gradients of the sums that gave the inputs of a layer, in f32.
-DEVICE void backward_layer(const Net& net, const Layer& layer, const float* weights, const Tile& tile) {
+ROUTINE void backward_layer(const Net& net, const Layer& layer, const float* weights, const Tile& tile) {
     const unsigned columns = tile.n_points / 4;
     // Complex inputs by their two parts, then all others.
     const unsigned pairs = (layer.in_complex + 3) / 4, paired = 2 * 4 * pairs;

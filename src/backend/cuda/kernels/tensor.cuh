@@ -70,7 +70,7 @@ DEVICE float activated_fast(const Layer& layer, float a, float& slope) {
 }
 
 // Sums and activations of a layer.
-DEVICE void tensor_forward(const Net& net, const Layer& layer, const float* weights, const uint4* tensor,
+ROUTINE void tensor_forward(const Net& net, const Layer& layer, const float* weights, const uint4* tensor,
                            const Tile& tile) {
     const unsigned n_tiles = in_sixteens(layer.n_out), groups = (n_tiles + TILES - 1) / TILES;
     const size_t lift = (size_t)first_slope(net) * tile.stride;
@@ -110,7 +110,7 @@ DEVICE void tensor_forward(const Net& net, const Layer& layer, const float* weig
 }
 
 // Gradients of the sums that gave the inputs of a layer.
-DEVICE void tensor_backward(const Net& net, const Layer& layer, const uint4* tensor, const Tile& tile) {
+ROUTINE void tensor_backward(const Net& net, const Layer& layer, const uint4* tensor, const Tile& tile) {
     const unsigned n_tiles = in_sixteens(layer.n_in), groups = (n_tiles + TILES - 1) / TILES;
     const size_t lift = (size_t)first_slope(net) * tile.stride;
     for (unsigned item = threadIdx.x / 32; item < groups * (tile.n_points / 16); item += THREADS / 32) {
@@ -141,7 +141,7 @@ DEVICE unsigned row_pair(const float* rows, unsigned stride, unsigned row, unsig
 }
 
 // Adds to the gradient of a layer's matrix: 32 outputs by 32 inputs a warp, over all points.
-DEVICE void tensor_gradient(const Net& net, const Layer& layer, const Tile& tile, float* gradient) {
+ROUTINE void tensor_gradient(const Net& net, const Layer& layer, const Tile& tile, float* gradient) {
     const size_t lift = (size_t)first_slope(net) * tile.stride;
     const float* d = tile.slopes + (size_t)layer.out_first * tile.stride - lift;
     const float* x = tile.values + (size_t)layer.in_first * tile.stride;

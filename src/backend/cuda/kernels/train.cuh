@@ -107,7 +107,7 @@ DEVICE double loss_of(const Net& net, const Round& round, const Tile& tile, unsi
 }
 
 // Draws `n` sites from draw `first` on and puts their inputs and goals in place; columns beyond are 0.
-DEVICE void load(const Job& job, const Round& round, const Step& step, Shared& shared, const Tile& tile, u64 first,
+ROUTINE void load(const Job& job, const Round& round, const Step& step, Shared& shared, const Tile& tile, u64 first,
                  unsigned n) {
     const Net& net = job.net;
     for (unsigned p = threadIdx.x; p < tile.n_points; p += THREADS) {
