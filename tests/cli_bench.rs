@@ -51,6 +51,21 @@ fn codecs_and_sweeps_make_rows() {
 }
 
 #[test]
+fn what_was_decoded_is_kept_where_asked() {
+    let bench = Bench::new(&["a.npy"]);
+    let run = |more: &[&str]| {
+        bench.run(&[&["bench", "a.npy", "-q", "--decoded=kept/here", "--codec", FAST], more].concat())
+    };
+    assert!(run(&[]).status.success());
+    let name = "kept/here/a.mode=lossless,effort=fast.npy";
+    let samples = |name: &str| fs::read(bench.path(name)).unwrap();
+    assert_eq!(samples(name), samples("a.npy"));
+    // The run that would replace it fails, and says so.
+    assert_fails(&run(&[]), 2, name, "exists already");
+    assert!(run(&["--force"]).status.success());
+}
+
+#[test]
 fn several_at_once_only_without_times() {
     let bench = Bench::new(&["a.npy", "b.npy"]);
     let base = ["bench", "a.npy", "b.npy", "-o=rows.json", "--jobs=2", "--threads=2", "--codec", FAST];

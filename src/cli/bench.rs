@@ -45,6 +45,9 @@ pub struct Bench {
     /// Go on where a sweep broke off: rows that the output has, failed ones too, are kept and not made again
     #[arg(long, requires = "output", conflicts_with = "force")]
     resume: bool,
+    /// Keep what was decoded, as INPUT.SETTINGS.npy, in this folder; made where it does not exist
+    #[arg(long, value_name = "FOLDER")]
+    decoded: Option<PathBuf>,
     /// Measure no times: leaves their columns empty, and allows --jobs
     #[arg(long)]
     no_timing: bool,
@@ -99,12 +102,16 @@ pub fn run(args: &Bench, out: &mut Out) -> Result<Exit> {
     if choices.is_empty() {
         choices.push(Choice::of_settings("default", n_threads)?);
     }
+    if let Some(folder) = &args.decoded {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder.display(), e))?;
+    }
     let mut rows = Rows::new(args.output.as_deref(), args.force, args.resume)?;
     let sweep = Sweep {
         inputs: &args.inputs,
         choices: &choices,
         n_jobs,
         has_times: !args.no_timing,
+        decoded: args.decoded.as_deref().map(|folder| (folder, args.force)),
         talk: args.talk,
     };
     let failures = sweep.run(&mut rows, out)?;

@@ -108,7 +108,14 @@ pub fn run(args: &Curve, out: &mut Out) -> Result<Exit> {
     if !events.is_empty() {
         let mut made = Rows::new(args.rows.as_deref(), args.force, true)?;
         let choices = default_choices(args.threads.resolve())?;
-        let sweep = Sweep { inputs: &events, choices: &choices, n_jobs: 1, has_times: true, talk: args.talk };
+        let sweep = Sweep {
+            inputs: &events,
+            choices: &choices,
+            n_jobs: 1,
+            has_times: true,
+            decoded: None,
+            talk: args.talk,
+        };
         failures = sweep.run(&mut made, out)?;
         rows.extend_from_slice(made.all());
     } else if args.rows.is_some() {

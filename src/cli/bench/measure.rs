@@ -14,7 +14,7 @@ use super::{host, to_line, with_metrics};
 use inrfit::codec::Codec;
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::Event;
-use inrfit::io::read_event;
+use inrfit::io::{read_event, write_event};
 use inrfit::metrics::{Clustering, Metrics, Physics, Spread, default_peak};
 use inrfit::rate;
 use inrfit::settings::DeviceRequest;
@@ -33,6 +33,8 @@ pub struct Sweep<'a> {
     pub n_jobs: usize,
     /// Whether rows tell seconds.
     pub has_times: bool,
+    /// The folder that keeps what was decoded, where one does, and whether files there are replaced.
+    pub decoded: Option<(&'a Path, bool)>,
     /// What is said.
     pub talk: Talk,
 }
@@ -132,6 +134,10 @@ impl Sweep<'_> {
                 (decoded, [Some(encode), Some(start.elapsed().as_secs_f64())])
             }
         };
+        if let Some((folder, force)) = self.decoded {
+            let name = format!("{}.{}.npy", row.input, as_file_name(&row.settings));
+            write_event(&folder.join(name), &decoded, force)?;
+        }
         if self.has_times {
             let speed = |seconds: Option<f64>| {
                 seconds.filter(|s| *s > 0.0).map(|s| event.raw_bytes() as f64 / s / 1e6)
@@ -142,6 +148,12 @@ impl Sweep<'_> {
         *row = figures(row.clone(), &event, &decoded).map_err(|e| e.context(&named))?;
         Ok(())
     }
+}
+
+/// `settings` with `_` for what has a meaning in paths.
+fn as_file_name(settings: &str) -> String {
+    let is_plain = |c: &char| c.is_alphanumeric() || "=,.-+".contains(*c);
+    settings.chars().map(|c| if is_plain(&c) { c } else { '_' }).collect()
 }
 
 /// `row` with the errors of `decoded`.
