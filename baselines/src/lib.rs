@@ -5,6 +5,8 @@
 
 mod array;
 mod error;
+#[cfg(feature = "sparse-ae")]
+pub mod sparse_ae;
 
 pub use array::Array;
 pub use error::{Error, Result};
