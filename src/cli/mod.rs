@@ -20,6 +20,8 @@ mod region;
 mod report;
 mod reproduce;
 mod shell;
+#[cfg(feature = "sparse-ae")]
+mod sparse_ae;
 mod stdin;
 mod synth;
 
@@ -120,6 +122,8 @@ enum Command {
     Draw(draw::Draw),
     Prior(prior::Learn),
     Reproduce(reproduce::Reproduce),
+    #[cfg(feature = "sparse-ae")]
+    SparseAe(sparse_ae::SparseAe),
     Completions(shell::Completions),
     Man(shell::Man),
     Synth(synth::Synth),
@@ -141,6 +145,8 @@ pub fn main() -> ExitCode {
         Command::Draw(args) => draw::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
         Command::Reproduce(args) => reproduce::run(&args, &mut out),
+        #[cfg(feature = "sparse-ae")]
+        Command::SparseAe(args) => sparse_ae::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),
         Command::Man(args) => shell::man(&args, &mut out),
         Command::Synth(args) => synth::run(&args, &mut out),
