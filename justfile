@@ -61,6 +61,12 @@ pictures:
     cargo build --release
     benches/pictures.sh
 
+# The sparse autoencoder of arXiv 2405.14270 over the weight of its penalty, on images that baselines/sasmodels/make.py
+# wrote: models to a folder, rows to figures/data/sparse_ae.csv.
+sparse-ae images models:
+    cargo build --release --features sparse-ae
+    baselines/sasmodels/curve.sh target/release/inrfit {{images}} {{models}} figures/data/sparse_ae.csv
+
 # What takes minutes: more than 10^8 voxels of random events below random bounds, each checked; errors between voxels;
 # 10,000 random damages
 # of files; ten minutes of fuzzing a target.

@@ -28,6 +28,8 @@ pub mod sz3;
 pub mod view;
 #[cfg(feature = "zfp")]
 pub mod zfp;
+#[cfg(feature = "sparse-ae")]
+pub mod sparse_ae;
 
 pub use array::Array;
 pub use error::{Error, Result};

@@ -24,6 +24,8 @@ mod region;
 mod report;
 mod reproduce;
 mod shell;
+#[cfg(feature = "sparse-ae")]
+mod sparse_ae;
 mod stdin;
 mod synth;
 
@@ -127,6 +129,8 @@ enum Command {
     Draw(draw::Draw),
     Prior(prior::Learn),
     Reproduce(reproduce::Reproduce),
+    #[cfg(feature = "sparse-ae")]
+    SparseAe(sparse_ae::SparseAe),
     Completions(shell::Completions),
     Man(shell::Man),
     Synth(synth::Synth),
@@ -151,6 +155,8 @@ pub fn main() -> ExitCode {
         Command::Draw(args) => draw::run(&args, &mut out),
         Command::Prior(args) => prior::run(&args, &mut out),
         Command::Reproduce(args) => reproduce::run(&args, &mut out),
+        #[cfg(feature = "sparse-ae")]
+        Command::SparseAe(args) => sparse_ae::run(&args, &mut out),
         Command::Completions(args) => shell::completions(&args, &mut out),
         Command::Man(args) => shell::man(&args, &mut out),
         Command::Synth(args) => synth::run(&args, &mut out),
