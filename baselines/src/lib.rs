@@ -16,6 +16,8 @@ mod kernel;
 pub mod mgard;
 #[cfg(feature = "plain")]
 pub mod plain;
+#[cfg(feature = "sparse-ae")]
+pub mod sparse_ae;
 #[cfg(any(feature = "plain", feature = "sz3", feature = "zfp", feature = "mgard", feature = "bcae"))]
 #[cfg_attr(
     not(all(feature = "plain", feature = "sz3", feature = "zfp", feature = "mgard")),
@@ -28,8 +30,6 @@ pub mod sz3;
 pub mod view;
 #[cfg(feature = "zfp")]
 pub mod zfp;
-#[cfg(feature = "sparse-ae")]
-pub mod sparse_ae;
 
 pub use array::Array;
 pub use error::{Error, Result};

@@ -4,15 +4,16 @@ mod run;
 mod train;
 
 use super::Exit;
-use super::args::{Talk, Threads};
+use super::args::Talk;
+use super::autoencoder::told;
 use super::files::{check_output, write_bytes};
 use super::output::{Out, digits};
 use super::report::json;
 use clap::{Args, Subcommand};
-use inrfit::error::{Error, ErrorKind, Result};
+use inrfit::error::{Error, Result};
 use inrfit::event::{Event, Samples};
+use inrfit_baselines::Array;
 use inrfit_baselines::bcae::{Architecture, Model, import};
-use inrfit_baselines::{Array, Error as RivalError};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -117,23 +118,6 @@ fn import_weights(args: &Import, out: &mut Out) -> Result<Exit> {
         ))?;
     }
     Ok(Exit::Done)
-}
-
-/// An error of a rival in this program's words.
-fn told(error: RivalError) -> Error {
-    let kind = match error {
-        RivalError::Argument(_) => ErrorKind::Argument,
-        RivalError::Corrupt(_) => ErrorKind::Corrupt,
-        _ => ErrorKind::Device,
-    };
-    Error::new(kind, error.to_string())
-}
-
-/// Does `work` on as many threads as asked for.
-fn on_threads<T: Send>(threads: Threads, work: impl FnOnce() -> T + Send) -> Result<T> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.resolve()).build();
-    let pool = pool.map_err(|e| Error::new(ErrorKind::Device, format!("starting threads: {e}")))?;
-    Ok(pool.install(work))
 }
 
 /// Reads a model file.

@@ -1,6 +1,8 @@
 //! The command line: parse, resolve, call the public API. One subcommand a file.
 
 mod args;
+#[cfg(any(feature = "bcae", feature = "sparse-ae"))]
+mod autoencoder;
 #[cfg(feature = "bcae")]
 mod bcae;
 mod bench;

@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::args::{Talk, Threads};
+use super::autoencoder::{on_threads, told};
 use super::files::{check_output, write_bytes};
 use super::output::{Out, digits, note};
 use super::progress::{go_on, interrupted};
@@ -10,7 +11,6 @@ use clap::{Args, Subcommand};
 use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::{DType, Event};
 use inrfit::io::read_event;
-use inrfit_baselines::Error as RivalError;
 use inrfit_baselines::sparse_ae::{Images, Model, Penalty, Training, measure, nearest_neighbours, train};
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -397,23 +397,6 @@ fn cut(event: &Event, side: usize, pixels: &mut Vec<f32>) -> std::result::Result
 fn load_model(path: &Path) -> Result<Model> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
     Model::from_bytes(&bytes).map_err(|e| told(e).context(path.display()))
-}
-
-/// An error of a rival in this program's words.
-fn told(error: RivalError) -> Error {
-    let kind = match error {
-        RivalError::Argument(_) => ErrorKind::Argument,
-        RivalError::Corrupt(_) => ErrorKind::Corrupt,
-        _ => ErrorKind::Device,
-    };
-    Error::new(kind, error.to_string())
-}
-
-/// Does `work` on as many threads as asked for.
-fn on_threads<T: Send>(threads: Threads, work: impl FnOnce() -> T + Send) -> Result<T> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.resolve()).build();
-    let pool = pool.map_err(|e| Error::new(ErrorKind::Device, format!("starting threads: {e}")))?;
-    Ok(pool.install(work))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `inrfit bcae eval` and `inrfit bcae throughput`
 
-use super::{array, event, load, on_threads, told};
+use super::super::autoencoder::{on_threads, told};
+use super::{array, event, load};
 use crate::cli::Exit;
 use crate::cli::args::{Talk, Threads};
 use crate::cli::output::{Out, digits};

@@ -1,6 +1,7 @@
 //! `inrfit bcae train`
 
-use super::{array, event, on_threads, told};
+use super::super::autoencoder::{on_threads, told};
+use super::{array, event};
 use crate::cli::Exit;
 use crate::cli::args::{Talk, Threads};
 use crate::cli::files::{check_output, write_bytes};
