@@ -54,7 +54,7 @@ fn a_network_is_trained_resumed_measured_and_used() {
     assert_eq!(row[0]["bytes"].as_u64(), plain["bytes"].as_u64().map(|n| n + 1));
     assert_eq!(row[0]["log_mae"], plain["log_mae"]);
     let refused = bench.run(&["bench", event, "--codec", "bcae:model=nowhere.model"]);
-    assert_fails(&refused, 2, "nowhere.model", "No such file");
+    assert_fails(&refused, 2, "codec 'bcae:model=nowhere.model'", "nowhere.model: No such file");
 }
 
 #[test]
