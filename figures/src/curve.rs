@@ -134,7 +134,7 @@ impl Curve {
             draw_line(&frame, &mut scene, line, i);
         }
         frame.finish(&mut scene);
-        draw_published(&frame, &mut scene, &marks);
+        draw_published(&frame, &mut scene, &marks, &lines);
         if lines.is_empty() && marks.is_empty() {
             frame.say(&mut scene, "no row with both figures");
         }
@@ -206,22 +206,36 @@ fn draw_line(frame: &Frame, scene: &mut Scene, line: &Series, i: usize) {
     }
 }
 
-fn draw_published(frame: &Frame, scene: &mut Scene, marks: &[&Published]) {
+/// Stars with their names, which avoid one another and, as far as there is room, the points of the lines.
+fn draw_published(frame: &Frame, scene: &mut Scene, marks: &[&Published], lines: &[Series]) {
     let stars = || marks.iter().filter_map(|mark| Some((*mark, frame.point_inside(mark.ratio, mark.value)?)));
     let mut taken: Vec<(f64, f64, f64)> = stars().map(|(_, (x, y))| (x - 10.0, x + 10.0, y)).collect();
+    let points: Vec<(f64, f64)> =
+        lines.iter().flat_map(|l| &l.points).filter_map(|p| frame.point(p.ratio, p.value)).collect();
     let (top, bottom) = frame.vertical();
     for (mark, (x, y)) in stars() {
         let label = font::fit(&mark.label, TICK - 1.0, 300.0);
         let width = font::width(&label, TICK - 1.0);
-        let left = if x + 14.0 + width > frame.right() - 4.0 { x - 14.0 - width } else { x + 14.0 };
+        let sides = [x + 14.0, x - 14.0 - width];
+        let has_room = |left: &f64| *left > frame.left() + 4.0 && left + width < frame.right() - 4.0;
         // Labels side by side would hide one another: take the nearest free line.
-        let free = |at: f64| {
+        let free = |left: f64, at: f64| {
             at > top + 10.0
                 && at < bottom - 10.0
                 && taken.iter().all(|(l, r, t)| left > *r || left + width < *l || (at - t).abs() > 17.0)
         };
+        let hidden = |left: f64, at: f64| {
+            let is_below = |(px, py): &&(f64, f64)| {
+                (left - 8.0..left + width + 8.0).contains(px) && (at - py).abs() < 16.0
+            };
+            points.iter().filter(is_below).count()
+        };
         let steps = (0..12).flat_map(|k| [f64::from(k) * -9.0, f64::from(k) * 9.0]);
-        let at = steps.map(|d| y + d).find(|at| free(*at)).unwrap_or(y);
+        let places = steps.flat_map(|d| sides.into_iter().filter(has_room).map(move |left| (left, y + d)));
+        let (left, at) = places
+            .filter(|(left, at)| free(*left, *at))
+            .min_by_key(|(left, at)| hidden(*left, *at))
+            .unwrap_or((sides[if has_room(&sides[0]) { 0 } else { 1 }], y));
         taken.push((left, left + width, at));
         let (l, r) = (left - 3.0, left + width + 3.0);
         scene.fill(vec![(l, at - 9.0), (r, at - 9.0), (r, at + 9.0), (l, at + 9.0)], WHITE, 0.75);

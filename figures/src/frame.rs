@@ -98,6 +98,11 @@ impl Frame {
             .filter(|_| self.x.fraction(x).is_some_and(inside) && self.y.fraction(y).is_some_and(inside))
     }
 
+    /// Horizontal position of the left edge.
+    pub(crate) fn left(&self) -> f64 {
+        self.left
+    }
+
     /// Horizontal position of the right edge.
     pub(crate) fn right(&self) -> f64 {
         self.left + self.width
