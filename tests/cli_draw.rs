@@ -169,6 +169,19 @@ fn rows_of_samplers_are_drawn() {
 }
 
 #[test]
+fn rows_with_times_are_drawn_as_bars() {
+    let bench = Bench::new(&["a.npy"]);
+    let made = bench.run(&["bench", "a.npy", "-q", "-o=rows.csv", "--settings", "mode=lossless,effort=fast"]);
+    assert!(made.status.success());
+    let output = bench.run(&["draw", "throughput", "rows.csv", "-o=t.svg", "--title=Speed"]);
+    has(&svg(&bench, "t.svg", &output), &["Speed", "mode=lossless,effort=fast", "encode", "decode"]);
+    let files = bench.files();
+    let output = bench.run(&["draw", "throughput", "a.npy", "-o=x.svg"]);
+    assert_fails(&output, 2, "a.npy", "");
+    assert_eq!(bench.files(), files);
+}
+
+#[test]
 fn what_cannot_be_drawn_is_named_and_nothing_written() {
     let bench = bench();
     fs::write(bench.path("words.npy"), b"not an array").unwrap();

@@ -43,6 +43,7 @@ pub mod sampling;
 mod scene;
 mod strips;
 mod summary;
+mod throughput;
 mod values;
 
 pub use chart::{Chart, Line, Sheet};
@@ -58,4 +59,5 @@ pub use render::Format;
 pub use sampling::{SamplingAxis, SamplingPlot, SamplingRow};
 pub use strips::{Strip, StripRow, Strips};
 pub use summary::{Metric, Spread, Summary, summarise};
+pub use throughput::Throughput;
 pub use values::{Decoded, Values};

@@ -6,7 +6,7 @@ mod made_up;
 use checks::{assert_words, both, checked_png, checked_svg};
 use inrfit_figures::{
     CHART_SIZE, Chart, Curve, Decoded, Error, EventView, Format, Histogram, Line, Metric, Pairs, Published,
-    Record, SamplingAxis, SamplingPlot, SamplingRow, Sheet,
+    Record, SamplingAxis, SamplingPlot, SamplingRow, Sheet, Throughput,
 };
 use std::path::Path;
 
@@ -235,4 +235,36 @@ fn published_points_are_read_by_metric() {
         };
         assert!(message.contains("marks.csv") && message.contains(part), "{message}");
     }
+}
+
+/// A row with these speeds.
+fn timed(settings: &str, encode: Option<f64>, decode: Option<f64>) -> Record {
+    let mut row = Record::new("event", "codec", settings);
+    (row.raw_bytes, row.bytes) = (Some(1000), Some(10));
+    (row.encode_mb_per_s, row.decode_mb_per_s) = (encode, decode);
+    row
+}
+
+#[test]
+fn bars_are_as_long_as_codecs_are_fast() {
+    let rows = [
+        timed("slow", Some(1.25), Some(40.0)),
+        timed("fast", Some(52.4), None),
+        timed("untimed", None, None),
+    ];
+    let plot = Throughput { title: "Speed".to_owned() };
+    let svg = checked_svg(plot.render(&rows, Format::Svg).unwrap());
+    assert_words(
+        &svg,
+        &["Speed", "slow", "fast", "encode", "decode", "1.2", "40", "52", "MB of samples a second"],
+    );
+    assert!(!svg.contains("untimed"));
+    let faster = [timed("slow", Some(2.5), Some(40.0)), rows[1].clone()];
+    assert_ne!(plot.render(&faster, Format::Svg).unwrap(), plot.render(&rows, Format::Svg).unwrap());
+    checked_png(&plot.render(&rows, Format::Png).unwrap());
+    // Nothing to show, and nothing that can be shown.
+    for v in [0.0, -1.0, f64::NAN, f64::INFINITY, 5e-324, f64::MAX] {
+        checked_svg(plot.render(&[timed("odd", Some(v), Some(v))], Format::Svg).unwrap());
+    }
+    assert_words(&checked_svg(plot.render(&[], Format::Svg).unwrap()), &["no row with times"]);
 }

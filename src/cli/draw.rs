@@ -12,8 +12,10 @@ use inrfit::error::{Error, ErrorKind, Result};
 use inrfit::event::{Event, unravel};
 use inrfit::io::{Events, InputSettings, Source};
 use inrfit::settings::DeviceRequest;
-use inrfit_figures::sampling;
-use inrfit_figures::{Decoded, EventView, Format, Histogram, Pairs, SamplingAxis, SamplingPlot, Values};
+use inrfit_figures::{
+    Decoded, EventView, Format, Histogram, Pairs, SamplingAxis, SamplingPlot, Throughput, Values,
+};
+use inrfit_figures::{record, sampling};
 use std::path::{Path, PathBuf};
 
 /// Draw an event beside what was decoded, or rows of an experiment
@@ -51,6 +53,9 @@ enum What {
     Slice(Slice),
     /// Error of samplers against time, or against the fraction of voxels a step, from rows
     Sampling(SamplingOf),
+    /// MB a second that codecs take in and give out, from rows of `inrfit bench`: a pair of bars for each choice of
+    /// settings
+    Throughput(ThroughputOf),
 }
 
 /// An event and copies of it.
@@ -110,6 +115,24 @@ struct SamplingOf {
     picture: Picture,
 }
 
+/// Rows with times.
+#[derive(Debug, Args)]
+struct ThroughputOf {
+    /// Rows (.csv, .json) of one machine
+    #[arg(value_name = "ROWS")]
+    rows: PathBuf,
+    #[command(flatten)]
+    picture: Picture,
+}
+
+impl ThroughputOf {
+    fn render(&self, format: Format) -> Result<Vec<u8>> {
+        let rows = record::read(&self.rows).map_err(refused)?;
+        let title = self.picture.title.clone().unwrap_or_default();
+        Throughput { title }.render(&rows, format).map_err(refused)
+    }
+}
+
 /// What all pictures have.
 #[derive(Debug, Args)]
 struct Picture {
@@ -160,6 +183,7 @@ pub fn run(args: &Draw, out: &mut Out) -> Result<Exit> {
         }
         What::Slice(slice) => slice.copies.picture.draw(out, |format| slice.render(format))?,
         What::Sampling(of) => of.picture.draw(out, |format| of.render(format))?,
+        What::Throughput(of) => of.picture.draw(out, |format| of.render(format))?,
     }
     Ok(Exit::Done)
 }
