@@ -28,8 +28,11 @@ copies=("$folder/event.npy" "$folder/field.inrfit" "$folder/masked.inrfit")
 cp "$folder/demo/event.png" $out/demo.png
 
 "$inrfit" draw throughput $data/speed.csv -o $out/throughput.svg --force
-"$inrfit" curve $data/exact.csv $data/field.csv $data/field_33.csv $data/rivals.csv $data/bcae.csv --front \
-    --published $data/published.csv -o $out/comparison.svg --force
+for metric in log_mae mse; do
+    name=comparison$([ $metric = log_mae ] || echo "_$metric").svg
+    "$inrfit" curve $data/exact.csv $data/field.csv $data/field_33.csv $data/rivals.csv $data/bcae.csv --front \
+        --metric $metric --published $data/published.csv -o $out/"$name" --force
+done
 "$inrfit" draw sampling $data/samplers.csv --target 0.15 -o $out/samplers.svg --force
 "$inrfit" draw sampling $data/samplers_small_time.csv --target 0.1 --title "Short runs: error by sampler" \
     -o $out/samplers_small_time.svg --force

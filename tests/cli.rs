@@ -462,3 +462,24 @@ fn events_that_occupancy_tells_are_lossless_files() {
         assert_eq!(info["bound"], "none, every voxel is as it was");
     }
 }
+
+#[test]
+fn wrong_ways_to_fit_are_named_and_nothing_is_written() {
+    let bench = Bench::new(&["a.npy"]);
+    let files = bench.files();
+    for wrong in [
+        "--optimizer=sgd",
+        "--optimizer=muon:0",
+        "--optimizer=adamw:-1",
+        "--clip=0",
+        "--clip=nan",
+        "--schedule=step",
+        "--patience=0",
+        "--patience=-1",
+        "--preset=better",
+    ] {
+        let output = bench.run(&["compress", "a.npy", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {}", text(&output.stderr));
+        assert_eq!(bench.files(), files, "{wrong}");
+    }
+}

@@ -160,3 +160,16 @@ fn what_cannot_be_run_is_named_and_nothing_written() {
     assert!(other.status.code() == Some(2) && text(&other.stderr).contains("cuda"));
     assert_eq!(bench.files(), files);
 }
+
+#[test]
+fn rows_of_another_task_are_named() {
+    let bench = Bench::new(&[]);
+    let rows = "input,codec,settings,raw_bytes,bytes\na,siren,\"hidden=8,layers=3\",10,1\n";
+    fs::write(bench.path("task2.csv"), rows).unwrap();
+    let files = bench.files();
+    for task in ["task1", "task3"] {
+        let output = bench.run(&["reproduce", task, "--from=task2.csv", "--figure=x.svg"]);
+        assert_fails(&output, 2, "task2.csv", "rows of another task");
+    }
+    assert_eq!(bench.files(), files);
+}

@@ -94,20 +94,42 @@ pub fn run(args: &Reproduce, out: &mut Out) -> Result<Exit> {
     match &args.task {
         Task::Task1(task) => {
             let strips = task.strips.as_ref();
-            carry_out(&task.common, strips, &task1::FIXED, out, &mut |runs| task.rows(runs), draw::task1)
+            carry_out(
+                &task.common,
+                strips,
+                "factor",
+                &task1::FIXED,
+                out,
+                &mut |runs| task.rows(runs),
+                draw::task1,
+            )
         }
-        Task::Task2(task) => {
-            carry_out(&task.common, None, &task2::FIXED, out, &mut |runs| task.rows(runs), draw::task2)
-        }
-        Task::Task3(task) => {
-            carry_out(&task.common, None, &task3::FIXED, out, &mut |runs| task.rows(runs), draw::task3)
-        }
+        Task::Task2(task) => carry_out(
+            &task.common,
+            None,
+            "layers",
+            &task2::FIXED,
+            out,
+            &mut |runs| task.rows(runs),
+            draw::task2,
+        ),
+        Task::Task3(task) => carry_out(
+            &task.common,
+            None,
+            "fraction",
+            &task3::FIXED,
+            out,
+            &mut |runs| task.rows(runs),
+            draw::task3,
+        ),
     }
 }
 
+/// `told` is the setting that rows of the task have and those of others lack.
 fn carry_out(
     common: &Common,
     picture: Option<&PathBuf>,
+    told: &str,
     fixed: &'static [&'static str],
     out: &mut Out,
     rows_of: &mut dyn FnMut(&mut Runs<'_>) -> Result<()>,
@@ -127,10 +149,18 @@ fn carry_out(
         check_output(path, common.force)?;
     }
     let rows = match (&common.from, &common.output) {
-        (Some(path), _) => record::read(path).map_err(|e| match e {
-            inrfit_figures::Error::Io { source, .. } => Error::io(path.display(), source),
-            e => Error::new(ErrorKind::Corrupt, e.to_string()),
-        })?,
+        (Some(path), _) => record::read(path)
+            .map_err(|e| match e {
+                inrfit_figures::Error::Io { source, .. } => Error::io(path.display(), source),
+                e => Error::new(ErrorKind::Corrupt, e.to_string()),
+            })
+            .and_then(|rows| match rows.iter().any(|row| spec::value(&row.settings, told).is_some()) {
+                true => Ok(rows),
+                false => Err(Error::argument(format!(
+                    "{}: rows of another task: none has '{told}' among its settings",
+                    path.display()
+                ))),
+            })?,
         (None, output) => {
             let export = match output.as_ref().and_then(|path| path.extension()?.to_str()) {
                 Some("csv") => record::to_csv,
