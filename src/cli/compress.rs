@@ -324,10 +324,10 @@ fn compress(codec: &InrCodec, task: Task, args: &Compress, n_jobs: usize) -> Res
         )));
     }
     let bar = Bar::new(&name, !args.talk.quiet && n_jobs == 1);
-    let compressed = match args.fit.goal() {
+    let compressed = device::or_on_cpu(codec, |codec| match args.fit.goal() {
         Some(goal) => rate::compress(codec, &event, goal, &bar),
         None => codec.compress(&event, &bar),
-    }
+    })
     .map_err(|e| e.context(&name))?;
     drop(bar);
     let metrics =

@@ -99,7 +99,7 @@ fn demo(args: &Demo, out: &mut Out) -> Result<Exit> {
     let codec = InrCodec { settings, limits: NO_LIMITS, n_threads, priors: Priors::default() };
     let bar = Bar::new("demo", !args.talk.quiet);
     let start = Instant::now();
-    let compressed = codec.compress(&event, &bar)?;
+    let compressed = device::or_on_cpu(&codec, |codec| codec.compress(&event, &bar))?;
     let encode_seconds = start.elapsed().as_secs_f64();
     drop(bar);
     write_event(&original, &event, args.force)?;

@@ -3,9 +3,11 @@
 use super::output::note;
 use clap::Args;
 use inrfit::backend::cuda::{Cuda, has_driver};
+use inrfit::codec::InrCodec;
+use inrfit::error::{ErrorKind, Result};
 use inrfit::settings::{DeviceRequest, Settings};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 /// Held until the program ends, so that all events share it.
 static DEVICE: OnceLock<Arc<Cuda>> = OnceLock::new();
@@ -35,6 +37,22 @@ pub fn prepare(settings: &Settings) {
     }
 }
 
+/// Does `work` with `codec`; where its device was merely expected and fails, on the processor, which one line tells.
+///
+/// # Errors
+/// Those of `work`.
+pub fn or_on_cpu<T>(codec: &InrCodec, work: impl Fn(&InrCodec) -> Result<T>) -> Result<T> {
+    static TOLD: Once = Once::new();
+    match work(codec) {
+        Err(error) if error.kind() == ErrorKind::Device && codec.settings.device == DeviceRequest::Auto => {
+            TOLD.call_once(|| note(&format!("inrfit: on the processor: {error}")));
+            let settings = Settings { device: DeviceRequest::Cpu, ..codec.settings.clone() };
+            work(&InrCodec { settings, ..codec.clone() })
+        }
+        done => done,
+    }
+}
+
 /// Where no device can be had, the library says so when it is asked for; where one was merely expected, one line tells
 /// that the processor does its work.
 fn open(request: DeviceRequest) {
@@ -59,7 +77,7 @@ fn cache() -> Option<PathBuf> {
 }
 
 /// What is found, or why nothing is, in lines.
-pub fn describe() -> inrfit::error::Result<Vec<String>> {
+pub fn describe() -> Result<Vec<String>> {
     let found = inrfit::backend::cuda::probe()?;
     let version = |(major, minor): (i32, i32)| format!("{major}.{minor}");
     let gibibytes = found.memory as f64 / f64::from(1 << 30);

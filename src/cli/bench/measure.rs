@@ -2,6 +2,7 @@
 
 use super::super::args::Talk;
 use super::super::decompress::Decoding;
+use super::super::device;
 use super::super::output::Out;
 use super::super::parallel::in_order;
 use super::super::progress::{Bar, go_on};
@@ -99,10 +100,10 @@ impl Sweep<'_> {
                 let shows_progress = !self.talk.quiet && self.n_jobs == 1;
                 let bar = Bar::new(&format!("{named} {}", row.settings), shows_progress);
                 let start = Instant::now();
-                let compressed = match goal {
+                let compressed = device::or_on_cpu(codec, |codec| match goal {
                     Some(goal) => rate::compress(codec, &event, *goal, &bar),
                     None => codec.compress(&event, &bar),
-                }
+                })
                 .map_err(|e| e.context(&named))?;
                 let encode = start.elapsed().as_secs_f64();
                 drop(bar);

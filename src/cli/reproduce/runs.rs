@@ -149,7 +149,8 @@ impl<'a> Runs<'a> {
     /// As [`InrCodec::compress`], with the event and the settings.
     pub fn fit(&self, run: &Run, event: &Event, name: &str) -> Result<Compressed> {
         let bar = self.bar(name, &run.spec);
-        run.codec.compress(event, &bar).map_err(|e| e.context(format!("{name}, {}", run.spec)))
+        let fitted = device::or_on_cpu(&run.codec, |codec| codec.compress(event, &bar));
+        fitted.map_err(|e| e.context(format!("{name}, {}", run.spec)))
     }
 
     /// The progress of work on an event.

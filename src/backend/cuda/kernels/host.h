@@ -68,6 +68,7 @@ static void host_wait(FiberState state) {
     swapcontext(&fiber.context, &host_scheduler);
 }
 static void __syncthreads() { host_wait(AT_BARRIER); }
+static void __syncwarp() { host_wait(AT_WARP_BARRIER); }
 
 // Nearest, ties to even; not for NaN.
 static inline unsigned host_bf16(float a) {

@@ -32,6 +32,8 @@ template <int TILES>
 DEVICE void tensor_products(float (&sums)[TILES][2][4], const uint4* weights, unsigned first, unsigned n_tiles,
                             const float* rows, unsigned stride, unsigned n_k, unsigned p) {
     const unsigned lane = threadIdx.x % 32, g = lane / 4, t = lane % 4 * 2, n_steps = in_sixteens(n_k);
+    // Lanes that took different ways before must be together where they multiply.
+    __syncwarp();
     for (unsigned step = 0; step < n_steps; step++) {
         unsigned b[2][2];
 #pragma unroll
@@ -161,7 +163,10 @@ ROUTINE void tensor_gradient(const Net& net, const Layer& layer, const Tile& til
                     const bool is_there = o < layer.n_out && k < layer.n_in;
                     sums[m][n][i] = is_there ? gradient[layer.matrix + (size_t)k * layer.n_places + o] : 0.0f;
                 }
-        for (unsigned p = t; p < tile.n_points; p += 16) {
+        // As above.
+        __syncwarp();
+        for (unsigned p0 = 0; p0 < tile.n_points; p0 += 16) {
+            const unsigned p = p0 + t;
             uint4 a[2];
 #pragma unroll
             for (int m = 0; m < 2; m++) {
