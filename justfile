@@ -74,6 +74,7 @@ long:
     cargo test --release --test exact -- --ignored --nocapture
     cargo test --release --test between -- --ignored --nocapture
     cargo test --release --test damage -- --ignored --nocapture
+    cargo test --release -p inrfit-baselines --features plain,sz3,zfp,mgard -- --ignored
     .ci/fuzz 600
 
 # The rivals on the events of a folder, ratios 10 to 250: rows to figures/data/rivals.csv. Errors and bytes, no times.
