@@ -57,6 +57,11 @@ pub trait Rival: Send + Sync {
     fn decode_reals(&self, bytes: &[u8]) -> Result<Vec<f64>> {
         Ok(self.decode(bytes)?.counts().iter().map(|&count| f64::from(count)).collect())
     }
+
+    /// Whether it works on all threads of rayon's current pool; the others use one.
+    fn is_parallel(&self) -> bool {
+        false
+    }
 }
 
 /// Names that [`rival`] takes in this build.

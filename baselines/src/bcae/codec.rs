@@ -75,6 +75,10 @@ impl Rival for Bcae {
         let decoded = self.model.decode(&Code { shape, values }, frame.shape, &self.device)?;
         Array::new(frame.shape, decoded.into_iter().map(to_counts).collect())
     }
+
+    fn is_parallel(&self) -> bool {
+        true
+    }
 }
 
 /// The nearest count; what is no number becomes zero.

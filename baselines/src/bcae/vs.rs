@@ -205,6 +205,10 @@ impl Rival for Vs {
             occupied.iter().zip(&values).map(|(&p, &v)| if p > 0.0 { to_counts(v.exp2() - 1.0) } else { 0 });
         Array::new(frame.shape, counts.collect())
     }
+
+    fn is_parallel(&self) -> bool {
+        true
+    }
 }
 
 /// Contexts of a decision: kept voxels close by, exactly; and how many are kept further around.

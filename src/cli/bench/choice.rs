@@ -56,7 +56,7 @@ impl Choice {
             let settings = if words.is_empty() { "default".to_owned() } else { words.join(",") };
             return Choice::of_settings(&settings, n_threads);
         }
-        rival(spec, name)
+        rival(spec, name, n_threads)
     }
 
     /// What rows and pictures call the codec.
@@ -73,7 +73,7 @@ impl Choice {
         match &self.coder {
             Coder::Inr(codec, _) => codec.n_threads,
             #[cfg(feature = "baselines")]
-            Coder::Rival(_) => 1,
+            Coder::Rival(rival) => rival.n_threads(),
         }
     }
 }
@@ -87,15 +87,15 @@ pub fn rivals() -> &'static [&'static str] {
 }
 
 #[cfg(feature = "baselines")]
-fn rival(spec: &str, _: &str) -> Result<Choice> {
+fn rival(spec: &str, _: &str, n_threads: usize) -> Result<Choice> {
     Ok(Choice {
         settings: spec.to_owned(),
-        coder: Coder::Rival(inrfit::rivals::RivalCodec::from_spec(spec)?),
+        coder: Coder::Rival(inrfit::rivals::RivalCodec::from_spec(spec, n_threads)?),
     })
 }
 
 #[cfg(not(feature = "baselines"))]
-fn rival(spec: &str, name: &str) -> Result<Choice> {
+fn rival(spec: &str, name: &str, _: usize) -> Result<Choice> {
     Err(Error::argument(format!(
         "codec '{spec}': there is no codec '{name}' in this build but inr; rivals come with `cargo build --features rivals`"
     )))
