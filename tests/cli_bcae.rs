@@ -85,8 +85,17 @@ fn what_cannot_be_used_is_named() {
 #[test]
 fn speeds_are_told() {
     let bench = Bench::new(&[]);
-    let speeds = bench.run(&["bcae", "throughput", "bcae-ht", "bcae-2d:3,3,3", "--seconds", "0", "--json"]);
-    let speeds = json_lines(&speeds);
+    let again = |more: &[&str]| {
+        let words = ["bcae", "throughput", "bcae-ht", "bcae-2d:3,3,3", "--seconds=0", "--rows=rows.csv"];
+        bench.run(&[&words, more].concat())
+    };
+    let speeds = json_lines(&again(&["--json"]));
+    let rows = inrfit_figures::encoders::read(&bench.path("rows.csv")).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(speeds[1]["wedges_per_second"], rows[1].wedges_per_second);
+    let output = bench.run(&["draw", "encoders", "rows.csv", "-o=e.svg"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_fails(&again(&[]), 2, "rows.csv", "exists already");
     assert_eq!(speeds[0]["encoder_parameters"], 10_062);
     assert_eq!(speeds[0]["code_shape"], "8x16x12x16");
     assert_eq!(speeds[1]["precision"], "full");

@@ -182,6 +182,22 @@ fn rows_with_times_are_drawn_as_bars() {
 }
 
 #[test]
+fn sizes_and_speeds_of_encoders_are_drawn_over_depths() {
+    let bench = Bench::new(&["a.npy"]);
+    let header = "architecture,encoder_parameters,decoder_parameters,wedges_per_second";
+    fs::write(bench.path("rows.csv"), format!("{header}\n\"bcae-2d:3,4,1\",10,20,5\nbcae++,1,2,3\n"))
+        .unwrap();
+    let output = bench.run(&["draw", "encoders", "rows.csv", "-o=e.svg"]);
+    has(&svg(&bench, "e.svg", &output), &["encoder, m", "both decoders, n", "d = 1"]);
+    fs::write(bench.path("other.csv"), format!("{header}\nbcae++,1,2,3\n")).unwrap();
+    assert_fails(&bench.run(&["draw", "encoders", "other.csv", "-o=x.svg"]), 2, "other.csv", "no row of");
+    fs::write(bench.path("broken.csv"), format!("{header}\nbcae++,1,2,fast\n")).unwrap();
+    assert_fails(&bench.run(&["draw", "encoders", "broken.csv", "-o=x.svg"]), 2, "broken.csv", "line 2");
+    assert_fails(&bench.run(&["draw", "encoders", "none.csv", "-o=x.svg"]), 2, "none.csv", "No such file");
+    assert!(!bench.path("x.svg").exists());
+}
+
+#[test]
 fn what_cannot_be_drawn_is_named_and_nothing_written() {
     let bench = bench();
     fs::write(bench.path("words.npy"), b"not an array").unwrap();

@@ -6,8 +6,8 @@
 writes OUT/train/SHAPE.npy and OUT/test/SHAPE.npy, float32, shape (images, 64, 64), for SHAPE in sphere, cylinder,
 core_shell and lamellae. Needs a C compiler: sasmodels compiles its models.
 
-An image is the intensity I on a square detector around the beam, 64 x 64 pixels whose centres reach q = 0.2 / Angstrom
-on each axis (none lies at q = 0). The scale of I is arbitrary, so it is divided by its maximum; then the default,
+An image is the intensity I on a square detector around the beam, 64 x 64 pixels whose centres reach --q-max, by default
+0.2 / Angstrom, on each axis (none lies at q = 0). The scale of I is arbitrary, so it is divided by its maximum; then the default,
 --scale log, takes t = log10(I / max + 1e-4) + 4, about 0 to 4, and --scale linear takes it as it is; and either is
 divided by its 2-norm, so that the 2-norm of a difference of images is a relative error.
 
@@ -36,7 +36,6 @@ from sasmodels.core import load_model
 from sasmodels.direct_model import call_kernel
 
 SIDE = 64
-Q_MAX = 0.2
 FLOOR = 1e-4
 SOLVENT = 6.0
 
@@ -78,9 +77,9 @@ SHAPES = {
 }
 
 
-def images(shape, n, rng, scale):
+def images(shape, n, rng, scale, q_max):
     model, draw = SHAPES[shape]
-    q = (np.arange(SIDE) + 0.5 - SIDE / 2) / (SIDE / 2 - 0.5) * Q_MAX
+    q = (np.arange(SIDE) + 0.5 - SIDE / 2) / (SIDE / 2 - 0.5) * q_max
     qx, qy = np.meshgrid(q, q)
     kernel = load_model(model, dtype="double").make_kernel([qx.ravel(), qy.ravel()])
     out = np.empty((n, SIDE, SIDE), np.float32)
@@ -103,6 +102,7 @@ def main():
     parser.add_argument("--test", type=int, default=500, help="test images a shape [500]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", choices=["log", "linear"], default="log")
+    parser.add_argument("--q-max", type=float, default=0.2, help="where the detector ends, 1/Angstrom [0.2]")
     args = parser.parse_args()
     print(f"sasmodels {sasmodels.__version__}, numpy {np.__version__}")
     for part, n in [("train", args.train), ("test", args.test)]:
@@ -110,7 +110,7 @@ def main():
         for i, shape in enumerate(SHAPES):
             rng = np.random.default_rng([args.seed, ["train", "test"].index(part), i])
             path = args.out / part / f"{shape}.npy"
-            np.save(path, images(shape, n, rng, args.scale))
+            np.save(path, images(shape, n, rng, args.scale, args.q_max))
             print(path)
 
 

@@ -3,8 +3,8 @@
 //! [`Record`] is one measured row of event compression: every exporter writes it and every picture is made from it.
 //! [`summarise`] turns rows into totals. The pictures are error against ratio ([`Curve`]), error against training
 //! time ([`SamplingPlot`]), value histograms ([`Histogram`]), true against decoded values ([`Pairs`]), layers of an
-//! event ([`EventView`]) and the same layer many times ([`Strips`]), and any lines on logarithmic axes ([`Sheet`]);
-//! each renders to the bytes of an SVG or PNG file or saves one.
+//! event ([`EventView`]) and the same layer many times ([`Strips`]), sizes and speeds of encoders ([`encoders`]), and
+//! any lines on logarithmic axes ([`Sheet`]); each renders to the bytes of an SVG or PNG file or saves one.
 //!
 //! No system library and no system font takes part: the crate brings its own font, so pictures look alike on every
 //! machine. Pictures accept odd data (no rows, NaN, zeros on logarithmic axes): what cannot be drawn is left out.
@@ -26,6 +26,7 @@ mod bins;
 mod chart;
 mod color_scale;
 mod curve;
+pub mod encoders;
 mod error;
 mod event_view;
 mod file;
@@ -48,6 +49,7 @@ mod values;
 
 pub use chart::{Chart, Line, Sheet};
 pub use curve::{Curve, front};
+pub use encoders::EncoderRow;
 pub use error::{Error, Result};
 pub use event_view::EventView;
 pub use frame::CHART_SIZE;

@@ -15,7 +15,7 @@ use inrfit::settings::DeviceRequest;
 use inrfit_figures::{
     Decoded, EventView, Format, Histogram, Pairs, SamplingAxis, SamplingPlot, Throughput, Values,
 };
-use inrfit_figures::{record, sampling};
+use inrfit_figures::{encoders, record, sampling};
 use std::path::{Path, PathBuf};
 
 /// Draw an event beside what was decoded, or rows of an experiment
@@ -55,7 +55,9 @@ enum What {
     Sampling(SamplingOf),
     /// MB a second that codecs take in and give out, from rows of `inrfit bench`: a pair of bars for each choice of
     /// settings
-    Throughput(ThroughputOf),
+    Throughput(RowsOf),
+    /// Parameters and speed of BCAE-2D over its depths, from rows of `inrfit bcae throughput`
+    Encoders(RowsOf),
 }
 
 /// An event and copies of it.
@@ -115,21 +117,33 @@ struct SamplingOf {
     picture: Picture,
 }
 
-/// Rows with times.
+/// Rows of one machine.
 #[derive(Debug, Args)]
-struct ThroughputOf {
-    /// Rows (.csv, .json) of one machine
+struct RowsOf {
+    /// Rows of one machine: .csv, of `bench` also .json
     #[arg(value_name = "ROWS")]
     rows: PathBuf,
     #[command(flatten)]
     picture: Picture,
 }
 
-impl ThroughputOf {
-    fn render(&self, format: Format) -> Result<Vec<u8>> {
+impl RowsOf {
+    fn throughput(&self, format: Format) -> Result<Vec<u8>> {
         let rows = record::read(&self.rows).map_err(refused)?;
         let title = self.picture.title.clone().unwrap_or_default();
         Throughput { title }.render(&rows, format).map_err(refused)
+    }
+
+    fn encoders(&self, format: Format) -> Result<Vec<u8>> {
+        let rows = encoders::read(&self.rows).map_err(refused)?;
+        let mut sheet =
+            encoders::depths(&rows).map_err(|e| Error::argument(format!("{}: {e}", self.rows.display())))?;
+        if let Some(title) = &self.picture.title {
+            for chart in &mut sheet.charts {
+                chart.title.clone_from(title);
+            }
+        }
+        sheet.render(format).map_err(refused)
     }
 }
 
@@ -183,7 +197,8 @@ pub fn run(args: &Draw, out: &mut Out) -> Result<Exit> {
         }
         What::Slice(slice) => slice.copies.picture.draw(out, |format| slice.render(format))?,
         What::Sampling(of) => of.picture.draw(out, |format| of.render(format))?,
-        What::Throughput(of) => of.picture.draw(out, |format| of.render(format))?,
+        What::Throughput(of) => of.picture.draw(out, |format| of.throughput(format))?,
+        What::Encoders(of) => of.picture.draw(out, |format| of.encoders(format))?,
     }
     Ok(Exit::Done)
 }

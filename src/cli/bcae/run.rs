@@ -4,6 +4,7 @@ use super::super::autoencoder::{on_threads, told};
 use super::{array, event, load};
 use crate::cli::Exit;
 use crate::cli::args::{Talk, Threads};
+use crate::cli::files::{check_output, write_bytes};
 use crate::cli::output::{Out, digits};
 use crate::cli::progress::go_on;
 use crate::cli::report::json;
@@ -15,6 +16,7 @@ use inrfit::metrics::Metrics;
 use inrfit::synth::SynthSettings;
 use inrfit_baselines::Rival;
 use inrfit_baselines::bcae::{Architecture, Bcae, Device, Keep, Model, Vs};
+use inrfit_figures::{EncoderRow, encoders};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -173,21 +175,14 @@ pub struct Throughput {
     seconds: f64,
     #[command(flatten)]
     threads: Threads,
+    /// Also write the rows to this .csv file (`inrfit draw encoders` draws them)
+    #[arg(long, value_name = "FILE")]
+    rows: Option<PathBuf>,
+    /// Replace an existing file
+    #[arg(short, long)]
+    force: bool,
     #[command(flatten)]
     talk: Talk,
-}
-
-/// The speed of an encoder.
-#[derive(Debug, Serialize)]
-struct Speed {
-    architecture: String,
-    encoder_parameters: usize,
-    decoder_parameters: usize,
-    code_shape: String,
-    device: &'static str,
-    precision: &'static str,
-    threads: usize,
-    wedges_per_second: f64,
 }
 
 /// Runs `inrfit bcae throughput`.
@@ -197,6 +192,9 @@ struct Speed {
 pub fn throughput(args: &Throughput, out: &mut Out) -> Result<Exit> {
     let seconds = Duration::try_from_secs_f64(args.seconds)
         .map_err(|_| Error::argument("--seconds: not a time to measure for"))?;
+    if let Some(path) = &args.rows {
+        check_output(path, args.force)?;
+    }
     let models = match &args.model {
         Some(path) => vec![load(path)?],
         None if args.architectures.is_empty() => {
@@ -207,6 +205,7 @@ pub fn throughput(args: &Throughput, out: &mut Out) -> Result<Exit> {
     };
     let wedge = array(&SynthSettings::default().generate()?)?;
     let device = Device::flex();
+    let mut rows = Vec::new();
     for model in models {
         let rate = on_threads(args.threads, || {
             // The first event sets up what later ones find.
@@ -221,13 +220,13 @@ pub fn throughput(args: &Throughput, out: &mut Out) -> Result<Exit> {
         })??;
         let architecture = model.architecture();
         let code = architecture.code_shape(wedge.shape()).map_err(told)?;
-        let speed = Speed {
+        let speed = EncoderRow {
             architecture: architecture.to_string(),
-            encoder_parameters: architecture.n_encoder(),
-            decoder_parameters: architecture.n_decoders(),
+            encoder_parameters: architecture.n_encoder() as u64,
+            decoder_parameters: architecture.n_decoders() as u64,
             code_shape: code.iter().map(usize::to_string).collect::<Vec<_>>().join("x"),
-            device: "CPU",
-            precision: "full",
+            device: "CPU".to_owned(),
+            precision: "full".to_owned(),
             threads: args.threads.resolve(),
             wedges_per_second: rate,
         };
@@ -245,6 +244,11 @@ pub fn throughput(args: &Throughput, out: &mut Out) -> Result<Exit> {
                 speed.threads
             ))?;
         }
+        rows.push(speed);
+    }
+    if let Some(path) = &args.rows {
+        let text = encoders::to_csv(&rows).map_err(|e| Error::argument(e.to_string()))?;
+        write_bytes(path, text.as_bytes(), args.force)?;
     }
     Ok(Exit::Done)
 }
