@@ -185,7 +185,7 @@ fn curves_are_drawn_from_rows() {
     assert_eq!(draw(&["-o=e.svg", "--metric=beauty"]).status.code(), Some(2));
     assert_eq!(draw(&["-o=e.svg", "--rows=made.csv"]).status.code(), Some(2));
     fs::write(bench.path("bad.csv"), "label,metric,ratio\nBCAE,mse,3\n").unwrap();
-    assert_fails(&draw(&["-o=e.svg", "--published=bad.csv"]), 2, "bad.csv", "column 'value'");
+    assert_fails(&draw(&["-o=e.svg", "--published=bad.csv"]), 4, "bad.csv", "column 'value'");
     let missing = bench.run(&["curve", "none.csv", "-o=e.svg"]);
     assert_eq!(missing.status.code(), Some(3));
     assert!(text(&missing.stderr).contains("none.csv"), "{}", text(&missing.stderr));

@@ -192,8 +192,8 @@ fn sizes_and_speeds_of_encoders_are_drawn_over_depths() {
     fs::write(bench.path("other.csv"), format!("{header}\nbcae++,1,2,3\n")).unwrap();
     assert_fails(&bench.run(&["draw", "encoders", "other.csv", "-o=x.svg"]), 2, "other.csv", "no row of");
     fs::write(bench.path("broken.csv"), format!("{header}\nbcae++,1,2,fast\n")).unwrap();
-    assert_fails(&bench.run(&["draw", "encoders", "broken.csv", "-o=x.svg"]), 2, "broken.csv", "line 2");
-    assert_fails(&bench.run(&["draw", "encoders", "none.csv", "-o=x.svg"]), 2, "none.csv", "No such file");
+    assert_fails(&bench.run(&["draw", "encoders", "broken.csv", "-o=x.svg"]), 4, "broken.csv", "line 2");
+    assert_fails(&bench.run(&["draw", "encoders", "none.csv", "-o=x.svg"]), 3, "none.csv", "No such file");
     assert!(!bench.path("x.svg").exists());
 }
 

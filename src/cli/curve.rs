@@ -3,7 +3,7 @@
 use super::Exit;
 use super::args::{Talk, Threads};
 use super::bench::{Choice, Rows, Sweep, expand, rivals};
-use super::files::{check_output, write_bytes};
+use super::files::{check_output, rows_error, write_bytes};
 use super::output::Out;
 use clap::Args;
 use inrfit::error::{Error, ErrorKind, Result};
@@ -81,9 +81,7 @@ fn metric(name: &str) -> std::result::Result<Metric, inrfit_figures::Error> {
 }
 
 fn drawn_error(error: inrfit_figures::Error) -> Error {
-    let kind =
-        if matches!(error, inrfit_figures::Error::Io { .. }) { ErrorKind::Io } else { ErrorKind::Argument };
-    Error::new(kind, error.to_string())
+    Error::argument(error.to_string())
 }
 
 /// Runs the command.
@@ -98,10 +96,10 @@ pub fn run(args: &Curve, out: &mut Out) -> Result<Exit> {
         args.inputs.iter().cloned().partition(|path| is_table(path));
     let mut rows: Vec<Record> = vec![];
     for table in &tables {
-        rows.extend(record::read(table).map_err(drawn_error)?);
+        rows.extend(record::read(table).map_err(|e| rows_error(table, e))?);
     }
     let published = match &args.published {
-        Some(path) => Published::read(path, args.metric).map_err(drawn_error)?,
+        Some(path) => Published::read(path, args.metric).map_err(|e| rows_error(path, e))?,
         None => vec![],
     };
     let mut failures = vec![];

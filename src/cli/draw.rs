@@ -3,12 +3,12 @@
 use super::Exit;
 use super::args::Threads;
 use super::decompress::{Decoding, Memory};
-use super::files::{Content, check_output, content, is_stdin, once_only, write_bytes};
+use super::files::{Content, check_output, content, is_stdin, once_only, rows_error, write_bytes};
 use super::input::{InputArgs, name_of};
 use super::output::{Out, extents};
 use super::prior::PriorArgs;
 use clap::{Args, Subcommand};
-use inrfit::error::{Error, ErrorKind, Result};
+use inrfit::error::{Error, Result};
 use inrfit::event::{Event, unravel};
 use inrfit::io::{Events, InputSettings, Source};
 use inrfit::settings::DeviceRequest;
@@ -129,13 +129,13 @@ struct RowsOf {
 
 impl RowsOf {
     fn throughput(&self, format: Format) -> Result<Vec<u8>> {
-        let rows = record::read(&self.rows).map_err(refused)?;
+        let rows = record::read(&self.rows).map_err(|e| rows_error(&self.rows, e))?;
         let title = self.picture.title.clone().unwrap_or_default();
         Throughput { title }.render(&rows, format).map_err(refused)
     }
 
     fn encoders(&self, format: Format) -> Result<Vec<u8>> {
-        let rows = encoders::read(&self.rows).map_err(refused)?;
+        let rows = encoders::read(&self.rows).map_err(|e| rows_error(&self.rows, e))?;
         let mut sheet =
             encoders::depths(&rows).map_err(|e| Error::argument(format!("{}: {e}", self.rows.display())))?;
         if let Some(title) = &self.picture.title {
@@ -376,10 +376,7 @@ impl Slice {
 
 impl SamplingOf {
     fn render(&self, format: Format) -> Result<Vec<u8>> {
-        let rows = sampling::read(&self.rows).map_err(|e| match e {
-            inrfit_figures::Error::Io { source, .. } => Error::io(self.rows.display(), source),
-            e => Error::new(ErrorKind::Corrupt, e.to_string()),
-        })?;
+        let rows = sampling::read(&self.rows).map_err(|e| rows_error(&self.rows, e))?;
         if self.fraction && rows.iter().all(|row| row.fraction.is_none()) {
             return Err(Error::argument(format!(
                 "{}: no row has a fraction; without --fraction it is drawn against seconds",

@@ -29,6 +29,14 @@ pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == STDIN
 }
 
+/// An error of reading the rows in the file at `path`.
+pub fn rows_error(path: &Path, error: inrfit_figures::Error) -> Error {
+    match error {
+        inrfit_figures::Error::Io { source, .. } => Error::io(path.display(), source),
+        error => Error::new(ErrorKind::Corrupt, error.to_string()),
+    }
+}
+
 /// Where one result goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {

@@ -11,11 +11,11 @@ mod task3;
 
 use super::Exit;
 use super::args::{Talk, Threads};
-use super::files::{check_output, write_bytes};
+use super::files::{check_output, rows_error, write_bytes};
 use super::output::Out;
 use super::synth::shape;
 use clap::{Args, Subcommand};
-use inrfit::error::{Error, ErrorKind, Result};
+use inrfit::error::{Error, Result};
 use inrfit::settings::DeviceRequest;
 use inrfit_figures::{Format, Record, Sheet, record};
 use runs::{Run, Runs};
@@ -149,18 +149,16 @@ fn carry_out(
         check_output(path, common.force)?;
     }
     let rows = match (&common.from, &common.output) {
-        (Some(path), _) => record::read(path)
-            .map_err(|e| match e {
-                inrfit_figures::Error::Io { source, .. } => Error::io(path.display(), source),
-                e => Error::new(ErrorKind::Corrupt, e.to_string()),
-            })
-            .and_then(|rows| match rows.iter().any(|row| spec::value(&row.settings, told).is_some()) {
-                true => Ok(rows),
-                false => Err(Error::argument(format!(
-                    "{}: rows of another task: none has '{told}' among its settings",
-                    path.display()
-                ))),
-            })?,
+        (Some(path), _) => record::read(path).map_err(|e| rows_error(path, e)).and_then(|rows| match rows
+            .iter()
+            .any(|row| spec::value(&row.settings, told).is_some())
+        {
+            true => Ok(rows),
+            false => Err(Error::argument(format!(
+                "{}: rows of another task: none has '{told}' among its settings",
+                path.display()
+            ))),
+        })?,
         (None, output) => {
             let export = match output.as_ref().and_then(|path| path.extension()?.to_str()) {
                 Some("csv") => record::to_csv,

@@ -1,6 +1,6 @@
 //! The file that rows are kept in while they are made.
 
-use super::super::files::check_output;
+use super::super::files::{check_output, rows_error};
 use inrfit::error::{Error, Result};
 use inrfit::io::write_atomically;
 use inrfit_figures::{Record, record};
@@ -32,22 +32,18 @@ fn format_of(path: &Path) -> Result<Exporter> {
     }
 }
 
-fn rows_error(error: inrfit_figures::Error) -> Error {
-    Error::argument(error.to_string())
-}
-
 impl Rows {
     /// Rows for the file at `path`, with those that it has where a run is to be resumed.
     ///
     /// # Errors
-    /// `Argument` for a file that cannot be an output, or whose rows cannot be read.
+    /// `Argument` for a file that cannot be an output, `Io` and `Corrupt` for rows that cannot be read.
     pub fn new(path: Option<&Path>, force: bool, resume: bool) -> Result<Rows> {
         let mut rows = vec![];
         if let Some(path) = path {
             format_of(path)?;
             check_output(path, force || resume)?;
             if resume && path.exists() {
-                rows = record::read(path).map_err(rows_error)?;
+                rows = record::read(path).map_err(|e| rows_error(path, e))?;
             }
         }
         let n_saved = rows.len();
@@ -81,7 +77,7 @@ impl Rows {
             return Ok(());
         }
         if let Some(path) = &self.path {
-            let text = format_of(path)?(&self.rows).map_err(rows_error)?;
+            let text = format_of(path)?(&self.rows).map_err(|e| Error::argument(e.to_string()))?;
             write_atomically(path, self.force, &mut |w| {
                 w.write_all(text.as_bytes()).map_err(|e| Error::io("cannot write it", e))
             })?;
