@@ -110,6 +110,48 @@ fn a_broken_sweep_goes_on_where_it_broke_off() {
     assert_eq!(bench.files(), ["a.npy", "b.npy", "rows.csv"]);
 }
 
+#[test]
+fn rows_are_of_the_event_they_name() {
+    let bench = Bench::new(&["a.npy", "b.npy"]);
+    let run = |args: &[&str]| bench.run(&[&["bench", "--codec", FAST], args].concat());
+    fs::create_dir(bench.path("other")).unwrap();
+    fs::copy(bench.path("b.npy"), bench.path("other/a.npy")).unwrap();
+    // Neither in one run nor in two may an event have the rows of another.
+    assert_fails(&run(&["--", "a.npy", "other/a.npy"]), 2, "other/a.npy", "rename one");
+    assert_fails(&run(&["--", "a.npy", "a.npy"]), 2, "a.npy", "given twice");
+    assert_eq!(run(&["-o=rows.csv", "--", "a.npy"]).status.code(), Some(0));
+    let before = fs::read(bench.path("rows.csv")).unwrap();
+    let output = run(&["-o=rows.csv", "--resume", "--", "other/a.npy"]);
+    assert_fails(&output, 2, "rows.csv", "another event than other/a.npy");
+    assert_eq!(fs::read(bench.path("rows.csv")).unwrap(), before);
+    let twice = bench.run(&["bench", "a.npy", "--codec", FAST, FAST]);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(text(&twice.stderr).contains("given twice"), "{}", text(&twice.stderr));
+    // What kept rows cannot give is told.
+    let output = run(&["-o=rows.csv", "--resume", "--decoded=kept", "--", "a.npy"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("not made again"), "{}", text(&output.stderr));
+    assert_eq!(run(&["-o=untimed.csv", "--no-timing", "--", "a.npy"]).status.code(), Some(0));
+    let output = run(&["-o=untimed.csv", "--resume", "--", "a.npy"]);
+    assert!(text(&output.stderr).contains("have no times"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn nothing_is_drawn_of_nothing() {
+    let bench = Bench::new(&["a.npy"]);
+    let draw = |args: &[&str]| bench.run(&[&["curve", "-o=e.svg"], args].concat());
+    let full = bench.run(&["bench", "a.npy", "--codec", FAST, "-o=rows.csv"]);
+    assert_eq!(full.status.code(), Some(0));
+    let header = fs::read_to_string(bench.path("rows.csv")).unwrap().lines().next().unwrap().to_owned();
+    fs::write(bench.path("empty.csv"), header + "\n").unwrap();
+    fs::write(bench.path("empty.json"), "[]").unwrap();
+    assert_fails(&draw(&["empty.csv"]), 2, "empty.csv", "nothing to draw");
+    assert_fails(&draw(&["empty.json"]), 2, "empty.json", "nothing to draw");
+    assert_fails(&draw(&["rows.csv", "--codec=bzip2"]), 2, "rows.csv", "nothing to draw");
+    assert_fails(&draw(&["rows.csv", "rows.csv"]), 2, "rows.csv", "given twice");
+    assert!(!bench.path("e.svg").exists());
+}
+
 /// Rows are in the file while later runs go on; an interrupt leaves them there.
 #[cfg(unix)]
 #[test]

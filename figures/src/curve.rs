@@ -237,6 +237,11 @@ fn draw_published(frame: &Frame, scene: &mut Scene, marks: &[&Published], lines:
             .min_by_key(|(left, at)| hidden(*left, *at))
             .unwrap_or((sides[if has_room(&sides[0]) { 0 } else { 1 }], y));
         taken.push((left, left + width, at));
+        if (at - y).abs() > TICK {
+            // Too far from its star to be told from those of others.
+            let end = if left > x { left } else { left + width };
+            scene.line(vec![(x, y), (end, at)], 1.0, INK);
+        }
         let (l, r) = (left - 3.0, left + width + 3.0);
         scene.fill(vec![(l, at - 9.0), (r, at - 9.0), (r, at + 9.0), (l, at + 9.0)], WHITE, 0.75);
         scene.text((left, at), &label, TICK - 1.0, INK, Align::Start);

@@ -14,7 +14,7 @@ use inrfit_figures::{Record, Summary, summarise};
 use std::path::PathBuf;
 
 pub use choice::{Choice, expand, rivals};
-pub use measure::Sweep;
+pub use measure::{Sweep, name};
 pub use rows::Rows;
 
 /// Compress and decompress every input with every choice of settings, and tabulate the figures

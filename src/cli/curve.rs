@@ -2,18 +2,21 @@
 
 use super::Exit;
 use super::args::{Talk, Threads};
-use super::bench::{Choice, Rows, Sweep, expand, rivals};
+use super::bench::{Choice, Rows, Sweep, expand, name, rivals};
 use super::files::{check_output, rows_error, write_bytes};
 use super::output::Out;
 use clap::Args;
 use inrfit::error::{Error, ErrorKind, Result};
-use inrfit_figures::{Curve as Picture, Format, Metric, Published, Record, front, record};
+use inrfit_figures::{
+    Curve as Picture, Format, Metric, Published, Record, Summary, front, record, summarise,
+};
 use std::path::{Path, PathBuf};
 
 /// Draw error against compression ratio, one line a codec
 ///
-/// Of rows that `inrfit bench` made (.csv, .json), or of events: then a default sweep of this program's modes and of
-/// all rivals that are built in runs first, some minutes for an event of a wedge's size. A point is one choice of
+/// Of rows that `inrfit bench` made (.csv, .json), or of events: then a default sweep of this program's modes (but
+/// `field`: `inrfit bench` makes rows of it) and of the rivals that are built in and need no model runs first, some minutes
+/// for an event of a wedge's size. A point is one choice of
 /// settings: total bytes in / total bytes out, and the mean of the error over the inputs (of largest errors the
 /// largest); a band is the spread over the inputs.
 #[derive(Debug, Args)]
@@ -95,7 +98,10 @@ pub fn run(args: &Curve, out: &mut Out) -> Result<Exit> {
     let (tables, events): (Vec<PathBuf>, Vec<PathBuf>) =
         args.inputs.iter().cloned().partition(|path| is_table(path));
     let mut rows: Vec<Record> = vec![];
-    for table in &tables {
+    for (i, table) in tables.iter().enumerate() {
+        if tables[..i].contains(table) {
+            return Err(Error::argument(format!("{}: given twice", table.display())));
+        }
         rows.extend(record::read(table).map_err(|e| rows_error(table, e))?);
     }
     let published = match &args.published {
@@ -115,7 +121,8 @@ pub fn run(args: &Curve, out: &mut Out) -> Result<Exit> {
             talk: args.talk,
         };
         failures = sweep.run(&mut made, out)?;
-        rows.extend_from_slice(made.all());
+        // The file may have rows of other events too.
+        events.iter().for_each(|event| rows.extend(made.of(&name(event)).cloned()));
     } else if args.rows.is_some() {
         return Err(Error::argument("--rows keeps rows of events, and none is given"));
     }
@@ -129,8 +136,17 @@ pub fn run(args: &Curve, out: &mut Out) -> Result<Exit> {
         // This program's modes are lines of their own.
         rows = front(&rows, args.metric, |family| family == "inr");
     }
+    let has_point = |s: &Summary| s.ratio.is_some() && s.metrics.contains_key(&args.metric);
+    if !summarise(&rows).iter().any(has_point) {
+        let whose = if args.codec.is_empty() { "" } else { " of the codecs asked for" };
+        return Err(Error::argument(format!(
+            "{}: nothing to draw: no row{whose} has a ratio and {}",
+            args.inputs[0].display(),
+            args.metric.name()
+        )));
+    }
     let title = args.title.clone().unwrap_or_else(|| match events.as_slice() {
-        [one] => one.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        [one] => name(one),
         _ => String::new(),
     });
     let picture = Picture { title, metric: args.metric, published };

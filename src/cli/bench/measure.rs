@@ -3,7 +3,7 @@
 use super::super::args::Talk;
 use super::super::decompress::Decoding;
 use super::super::device;
-use super::super::output::Out;
+use super::super::output::{Out, note};
 use super::super::parallel::in_order;
 use super::super::progress::{Bar, go_on};
 use super::super::report::json;
@@ -44,9 +44,11 @@ impl Sweep<'_> {
     /// Makes the rows that are not there yet; tells what failed.
     ///
     /// # Errors
-    /// `Io` where rows cannot be written.
+    /// `Argument`, before any work, for inputs or settings that rows could not tell apart, and for kept rows of another
+    /// event of the same name; `Io` where rows cannot be written.
     pub fn run(&self, rows: &mut Rows, out: &mut Out) -> Result<Vec<ErrorKind>> {
-        let name = |input: &Path| input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.check_names()?;
+        self.check_kept(rows)?;
         let all = self.inputs.iter().flat_map(|input| self.choices.iter().map(move |choice| (input, choice)));
         let missing: Vec<(&PathBuf, &Choice)> =
             all.filter(|(input, choice)| !rows.has(&name(input), &choice.settings)).collect();
@@ -88,6 +90,59 @@ impl Sweep<'_> {
         });
         made.and(rows.save())?;
         Ok(failures)
+    }
+
+    /// Whether rows can tell inputs and choices apart.
+    fn check_names(&self) -> Result<()> {
+        for (i, input) in self.inputs.iter().enumerate() {
+            let others = &self.inputs[..i];
+            if others.contains(input) {
+                return Err(Error::argument(format!("{}: given twice", input.display())));
+            }
+            if let Some(other) = others.iter().find(|other| name(other) == name(input)) {
+                return Err(Error::argument(format!(
+                    "{}: rows would call it {}, as {}: rename one, or take it in a run and a file of its own",
+                    input.display(),
+                    name(input),
+                    other.display()
+                )));
+            }
+        }
+        for (i, choice) in self.choices.iter().enumerate() {
+            if self.choices[..i].iter().any(|other| other.settings == choice.settings) {
+                return Err(Error::argument(format!("settings '{}' are given twice", choice.settings)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the rows that are kept are of these very inputs, and have what is asked for.
+    fn check_kept(&self, rows: &Rows) -> Result<()> {
+        let is_asked = |row: &&Record| self.choices.iter().any(|choice| choice.settings == row.settings);
+        let mut n_untimed = 0;
+        for input in self.inputs {
+            let name = name(input);
+            n_untimed +=
+                rows.of(&name).filter(is_asked).filter(|r| !r.failed() && r.encode_seconds.is_none()).count();
+            let Some(kept) = rows.of(&name).find(|row| row.occupancy.is_some()) else { continue };
+            // What cannot be read any more is told of by the runs that are left.
+            let Ok(event) = read_event(input) else { continue };
+            let occupancy = Metrics::compare(&event, &event, default_peak(&event))?.occupancy;
+            if kept.raw_bytes != Some(event.raw_bytes() as u64) || kept.occupancy != Some(occupancy) {
+                let file = rows.path().unwrap_or(Path::new("the rows")).display();
+                return Err(Error::argument(format!(
+                    "{file}: its rows of {name} are of another event than {}: keep the new ones elsewhere",
+                    input.display()
+                )));
+            }
+            if self.decoded.is_some() {
+                note(&format!("{name}: events decoded for rows that are kept are not made again"));
+            }
+        }
+        if self.has_times && n_untimed > 0 {
+            note(&format!("{n_untimed} of the rows that are kept have no times"));
+        }
+        Ok(())
     }
 
     /// Fills the row of one run.
@@ -149,6 +204,11 @@ impl Sweep<'_> {
         *row = figures(row.clone(), &event, &decoded).map_err(|e| e.context(&named))?;
         Ok(())
     }
+}
+
+/// What rows call an input.
+pub fn name(input: &Path) -> String {
+    input.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// `settings` with `_` for what has a meaning in paths.

@@ -56,6 +56,16 @@ impl Rows {
         self.rows.iter().any(|row| row.input == input && row.settings == settings)
     }
 
+    /// Rows of this input.
+    pub fn of(&self, input: &str) -> impl Iterator<Item = &Record> {
+        self.rows.iter().filter(move |row| row.input == input)
+    }
+
+    /// Where they are kept.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// Adds a row; the file has it at once, or within a second where rows come faster.
     ///
     /// # Errors
