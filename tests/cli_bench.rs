@@ -270,7 +270,10 @@ fn rivals_make_rows_and_their_failures_too() {
     put("cube.npy", [3, 3, 3], Samples::U16((0..27).map(|i| i * i).collect()));
     put("flat.npy", [4, 5, 6], Samples::U16(vec![0; 120]));
     put("real.npy", [2, 2, 2], Samples::F32(vec![1.5; 8]));
-    let inputs = ["a.npy", "one.npy", "line.npy", "cube.npy", "flat.npy", "real.npy"];
+    let nan = fs::read(bench.path("real.npy")).unwrap();
+    let (header, _) = nan.split_at(nan.len() - 32);
+    fs::write(bench.path("nan.npy"), [header, &f32::NAN.to_le_bytes().repeat(8)].concat()).unwrap();
+    let inputs = ["a.npy", "one.npy", "line.npy", "cube.npy", "flat.npy", "real.npy", "nan.npy"];
     let codecs = [
         "sz3:nopred,log2,z,abs=0.1..0.4",
         "sz3:abs=3",
@@ -288,6 +291,7 @@ fn rivals_make_rows_and_their_failures_too() {
     assert_eq!(made.len(), inputs.len() * 11);
     for row in &made {
         match &row.error {
+            Some(error) if row.input == "nan" => assert!(error.contains("NaN"), "{row:?}"),
             Some(error) => assert!(row.input == "real" && error.contains("not float32"), "{row:?}"),
             None => assert!(row.bytes > Some(0) && row.mse.is_some() && row.codec.len() > 1, "{row:?}"),
         }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 /// Options that are taken one by one; what is left over is refused.
 pub(crate) struct Options<'a> {
     left: Vec<(&'a str, Option<&'a str>)>,
+    taken: Vec<&'a str>,
 }
 
 impl<'a> Options<'a> {
@@ -14,26 +15,28 @@ impl<'a> Options<'a> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let left =
             parts.map(|part| part.split_once('=').map_or((part, None), |(k, v)| (k, Some(v)))).collect();
-        Options { left }
+        Options { left, taken: vec![] }
     }
 
     /// The value of `key=value`.
     pub fn text(&mut self, key: &str) -> Option<&'a str> {
         let at = self.left.iter().position(|(k, v)| *k == key && v.is_some())?;
-        self.left.remove(at).1
+        let (key, value) = self.left.remove(at);
+        self.taken.push(key);
+        value
     }
 
     /// The value of `key=value` as a number.
     pub fn number<T: FromStr>(&mut self, key: &str) -> Result<Option<T>> {
         let parse =
-            |text: &str| text.parse().map_err(|_| Error::Argument(format!("{key}={text}: no number")));
+            |text: &str| text.parse().map_err(|_| Error::Argument(format!("{key}={text}: not a number that it takes")));
         self.text(key).map(parse).transpose()
     }
 
     /// Whether the word is there.
     pub fn word(&mut self, word: &str) -> bool {
         let at = self.left.iter().position(|option| *option == (word, None));
-        at.map(|at| self.left.remove(at)).is_some()
+        at.map(|at| self.taken.push(self.left.remove(at).0)).is_some()
     }
 
     /// What the one of these words that is there stands for.
@@ -52,6 +55,9 @@ impl<'a> Options<'a> {
     pub fn finish(self, known: &str) -> Result<()> {
         match self.left.first() {
             None => Ok(()),
+            Some((option, _)) if self.taken.contains(option) => {
+                Err(Error::Argument(format!("option '{option}' is given twice")))
+            }
             Some((option, _)) => Err(Error::Argument(format!("no option '{option}'; there are {known}"))),
         }
     }

@@ -133,7 +133,7 @@ impl Kernel for Mgard {
             let integers =
                 quantise(&levels, &tried).filter(|_| finest > 1e-9 * self.tolerance).ok_or_else(|| {
                     Error::Failed(format!(
-                        "MGARD: single precision does not keep a tolerance of {}",
+                        "MGARD: single precision does not keep a tolerance of {:e}",
                         self.tolerance
                     ))
                 })?;

@@ -117,7 +117,7 @@ pub fn expand(spec: &str) -> Result<Vec<String>> {
     let mut specs = vec![];
     for value in values(range).ok_or_else(|| {
         Error::argument(format!(
-            "'{range}' in '{spec}': a sweep is A..B or A..BxN with 0 < A < B and N from 2 to 1000"
+            "'{range}' in '{spec}': a sweep is A..B or A..BxN with 0 < A < B < 1e30 A and N from 2 to 1000"
         ))
     })? {
         specs.extend(expand(&format!("{}{value}{}", &spec[..at.start], &spec[at.end..]))?);
