@@ -1,3 +1,6 @@
+# Rows say which commit made them.
+export INRFIT_COMMIT := `git rev-parse --short=12 HEAD 2>/dev/null || true`
+
 # Everything that must hold before a commit; .ci/run does the same.
 check: fmt clippy test docs deny
 
@@ -56,7 +59,7 @@ reproduce:
     target/release/inrfit reproduce task3 --shape 48,63,16 --steps 250,1000 --fractions 0.1,0.2,0.4,0.7,1 \
         --fit hidden=32 -o figures/data/task3.csv --figure figures/out/task3.svg --force
 
-# Every picture of figures/out but exact.svg (`just limit`): of events made here, and of the rows in figures/data.
+# Every picture of figures/out but exact.svg (`just limit`) and matched_* (benches/matched.sh): of events made here, and of the rows in figures/data.
 pictures:
     cargo build --release
     benches/pictures.sh
@@ -77,7 +80,21 @@ long:
     cargo test --release -p inrfit-baselines --features plain,sz3,zfp,mgard -- --ignored
     .ci/fuzz 600
 
-# The rivals on the events of a folder, ratios 10 to 250: rows to figures/data/rivals.csv. Errors and bytes, no times.
+# Speed of one thread on the events of a folder, rivals beside this program: rows to figures/data/speed.csv. For a quiet
+# machine.
+speed wedges bcae bcae_vs:
+    cargo build --release --features rivals,bcae
+    target/release/inrfit bench {{wedges}}/*.npy --threads 1 -o figures/data/speed.csv --force --codec \
+        sz3:nopred,log2,z,abs=0.4 sz3:nopred,z,abs=5 zfp:native,tolerance=256 mgard:z,tolerance=160 \
+        bzip2:z bzip2:log2,z,step=0.8 xz:sparse,z zstd:z \
+        inr:lossless,effort=fast inr:lossless,no-prior inr:lossless inr:max-log-error=0.4 inr:masked \
+        bcae:model={{bcae}} bcae-vs:model={{bcae_vs}}
+    target/release/inrfit bcae throughput bcae-2d:3,3,1 bcae-2d:4,4,1 bcae-2d:6,6,1 bcae-2d:8,8,1 bcae-2d:3,3,2 \
+        bcae-2d:4,4,2 bcae-2d:6,6,2 bcae-2d:8,8,2 bcae-2d:3,3,3 bcae-2d:4,4,3 bcae-2d:6,6,3 bcae-2d:8,8,3 \
+        bcae bcae++ bcae-ht --rows figures/data/bcae_throughput.csv --force
+
+# The rivals on the events of a folder, ratios 10 to 250: rows to figures/data/rivals.csv, which are kept as far as it
+# has them (remove it to make all anew). Errors and bytes, no times.
 rivals wedges:
     cargo build --release --features rivals
     target/release/inrfit bench {{wedges}}/*.npy -o figures/data/rivals.csv --resume --no-timing --jobs 2 --codec \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Remakes the pictures of figures/out that show an event, from nothing but the program, and those of rows that
-# figures/data holds. What needs the wedges or rivals (exact.svg) is not among them.
+# figures/data holds. What needs the wedges or rivals (exact.svg, matched_*) is not
+# among them.
 #
 # Usage: benches/pictures.sh
 #
@@ -28,6 +29,7 @@ copies=("$folder/event.npy" "$folder/field.inrfit" "$folder/masked.inrfit")
 cp "$folder/demo/event.png" $out/demo.png
 
 "$inrfit" draw throughput $data/speed.csv -o $out/throughput.svg --force
+"$inrfit" draw encoders $data/bcae_throughput.csv -o $out/encoders.svg --force
 for metric in log_mae mse; do
     name=comparison$([ $metric = log_mae ] || echo "_$metric").svg
     "$inrfit" curve $data/exact.csv $data/field.csv $data/field_33.csv $data/rivals.csv $data/bcae.csv --front \
