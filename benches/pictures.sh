@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Remakes the pictures of figures/out that show an event, from nothing but the program, and those of rows that
-# figures/data holds. What needs the wedges or rivals (exact.svg, matched_*) is not
-# among them.
+# figures/data holds. What needs the wedges or rivals (exact.svg, matched_*) is not among them.
 #
 # Usage: benches/pictures.sh
 #
