@@ -54,7 +54,7 @@ fn a_network_is_trained_resumed_measured_and_used() {
     assert_eq!(row[0]["bytes"].as_u64(), plain["bytes"].as_u64().map(|n| n + 1));
     assert_eq!(row[0]["log_mae"], plain["log_mae"]);
     let refused = bench.run(&["bench", event, "--codec", "bcae:model=nowhere.model"]);
-    assert_fails(&refused, 2, "codec 'bcae:model=nowhere.model'", "nowhere.model: No such file");
+    assert_fails(&refused, 3, "codec 'bcae:model=nowhere.model'", "nowhere.model: No such file");
 }
 
 #[test]
@@ -78,8 +78,17 @@ fn what_cannot_be_used_is_named() {
         "junk",
         "not a safetensors file",
     );
-    assert_fails(&bench.run(&["bcae", "import", "junk", "junk", "-o", "m"]), 4, "junk", "");
+    let import = |file: &str| bench.run(&["bcae", "import", file, file, "-o", "m"]);
+    assert_fails(&import("junk"), 4, "junk", "no PyTorch checkpoint: ");
     assert_fails(&bench.run(&["bcae", "eval", "--vs", "junk", event]), 4, "junk", "");
+    // How an archive begins that has lost its end.
+    fs::write(bench.path("cut.pt"), [&b"PK\x03\x04"[..], &[0; 200]].concat()).unwrap();
+    assert_fails(&import("cut.pt"), 4, "cut.pt", "cut short, or no PyTorch archive: ");
+    for missing in ["nope.pt", "nope.safetensors"] {
+        assert_fails(&import(missing), 3, missing, "No such file");
+    }
+    assert_fails(&bench.run(&["bcae", "eval", "--vs", "nope.pth", event]), 3, "nope.pth", "No such file");
+    assert_fails(&import("."), 3, ".", "directory");
 }
 
 #[test]
