@@ -3,6 +3,8 @@
 
 mod program;
 
+use inrfit::event::{Event, Samples};
+use inrfit::io::write_event;
 use program::{Bench, assert_fails, json, json_lines, text};
 use std::fs;
 
@@ -55,6 +57,17 @@ fn a_network_is_trained_resumed_measured_and_used() {
     assert_eq!(row[0]["log_mae"], plain["log_mae"]);
     let refused = bench.run(&["bench", event, "--codec", "bcae:model=nowhere.model"]);
     assert_fails(&refused, 3, "codec 'bcae:model=nowhere.model'", "nowhere.model: No such file");
+
+    // What a resumed training would not go on from as it was.
+    let again = |more: &[&str]| train(&[&["-o", "a.checkpoint", "--resume"], more].concat());
+    assert_fails(
+        &again(&["--epochs", "1"]),
+        2,
+        "a.checkpoint",
+        "after 2 epochs, which --epochs 1 counts too",
+    );
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\n").unwrap();
+    assert_fails(&again(&["--epochs", "3"]), 2, "a.checkpoint", "trained on 2 events, and train.txt names 1");
 }
 
 #[test]
@@ -68,6 +81,17 @@ fn what_cannot_be_used_is_named() {
     assert!(text(&refused.stderr).contains("bcae-2d:4,8,3 takes events of 16 layers"));
     fs::write(bench.path("events/train.txt"), "synth_9.npy\n").unwrap();
     assert_fails(&train(&["bcae-ht", "events", "-o", "a"]), 3, "events/synth_9.npy", "No such file");
+    // What is wrong with an event is told before the first step, also of those for the test.
+    let wrong = Event::new([32, 25, 4], Samples::U16(vec![70; 3200])).unwrap();
+    write_event(&bench.path("events/wrong.npy"), &wrong, false).unwrap();
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\nwrong.npy\n").unwrap();
+    let refused = train(&["bcae-ht", "events", "-o", "a"]);
+    assert_fails(&refused, 2, "events/wrong.npy", "32 x 25 x 4, those before it are of 32 x 25 x 8");
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\n").unwrap();
+    fs::write(bench.path("events/test.txt"), "wrong.npy\nsynth_8.npy\n").unwrap();
+    assert_fails(&train(&["bcae-ht", "events", "-o", "a"]), 3, "events/synth_8.npy", "No such file");
+    let refused = train(&["bcae-ht", "events", "-o", "a", "--learning-rate=1e30"]);
+    assert_fails(&refused, 2, "learning rate 1e30", "not in 0 to 1");
     assert!(!bench.path("a").exists());
 
     fs::write(bench.path("junk"), b"no model").unwrap();
