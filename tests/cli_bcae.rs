@@ -6,6 +6,7 @@ mod program;
 use inrfit::event::{Event, Samples};
 use inrfit::io::write_event;
 use program::{Bench, assert_fails, json, json_lines, text};
+use serde_json::Value;
 use std::fs;
 
 /// A folder with synthetic events and manifests.
@@ -68,6 +69,29 @@ fn a_network_is_trained_resumed_measured_and_used() {
     );
     fs::write(bench.path("events/train.txt"), "synth_0.npy\n").unwrap();
     assert_fails(&again(&["--epochs", "3"]), 2, "a.checkpoint", "trained on 2 events, and train.txt names 1");
+
+    // One event that cannot be read, one that is not of counts: told, and the others measured.
+    fs::write(bench.path("events/cut.npy"), &fs::read(bench.path(event)).unwrap()[..500]).unwrap();
+    let reals = Event::new([2, 2, 2], Samples::F32(vec![1.5; 8])).unwrap();
+    write_event(&bench.path("events/reals.npy"), &reals, false).unwrap();
+    let (cut, reals) = ("events/cut.npy", "events/reals.npy");
+    let eval = |args: &[&str]| bench.run(&[&["bcae", "eval", "--model", "a.model"], args].concat());
+    let mixed = eval(&[event, cut, reals, "events/synth_1.npy", "--json"]);
+    assert_eq!(mixed.status.code(), Some(1));
+    let rows: Vec<Value> =
+        text(&mixed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.iter().map(|row| &row["input"]).collect::<Vec<_>>(), [event, "events/synth_1.npy"]);
+    let said = text(&mixed.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with("inrfit: events/cut.npy: "), "{said}");
+    assert!(lines[1].starts_with("inrfit: events/reals.npy: ") && lines[1].contains("uint16"), "{said}");
+    assert_fails(&eval(&[reals]), 2, reals, "uint16");
+
+    let ignored = eval(&[event, "--keep-above", "0.5"]);
+    assert_eq!(ignored.status.code(), Some(2));
+    let said = text(&ignored.stderr);
+    assert!(said.contains("cannot be used with") && said.contains("--keep-above <P>"), "{said}");
 }
 
 #[test]
