@@ -62,6 +62,7 @@ fn refused(error: Refusal) -> Error {
     let kind = match error {
         Refusal::Argument(_) => ErrorKind::Argument,
         Refusal::Corrupt(_) => ErrorKind::Corrupt,
+        Refusal::Io(_) => ErrorKind::Io,
         _ => ErrorKind::Unsupported,
     };
     Error::new(kind, error.to_string())

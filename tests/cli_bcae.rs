@@ -3,7 +3,10 @@
 
 mod program;
 
+use inrfit::event::{Event, Samples};
+use inrfit::io::write_event;
 use program::{Bench, assert_fails, json, json_lines, text};
+use serde_json::Value;
 use std::fs;
 
 /// A folder with synthetic events and manifests.
@@ -54,7 +57,41 @@ fn a_network_is_trained_resumed_measured_and_used() {
     assert_eq!(row[0]["bytes"].as_u64(), plain["bytes"].as_u64().map(|n| n + 1));
     assert_eq!(row[0]["log_mae"], plain["log_mae"]);
     let refused = bench.run(&["bench", event, "--codec", "bcae:model=nowhere.model"]);
-    assert_fails(&refused, 2, "codec 'bcae:model=nowhere.model'", "nowhere.model: No such file");
+    assert_fails(&refused, 3, "codec 'bcae:model=nowhere.model'", "nowhere.model: No such file");
+
+    // What a resumed training would not go on from as it was.
+    let again = |more: &[&str]| train(&[&["-o", "a.checkpoint", "--resume"], more].concat());
+    assert_fails(
+        &again(&["--epochs", "1"]),
+        2,
+        "a.checkpoint",
+        "after 2 epochs, which --epochs 1 counts too",
+    );
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\n").unwrap();
+    assert_fails(&again(&["--epochs", "3"]), 2, "a.checkpoint", "trained on 2 events, and train.txt names 1");
+
+    // One event that cannot be read, one that is not of counts: told, and the others measured.
+    fs::write(bench.path("events/cut.npy"), &fs::read(bench.path(event)).unwrap()[..500]).unwrap();
+    let reals = Event::new([2, 2, 2], Samples::F32(vec![1.5; 8])).unwrap();
+    write_event(&bench.path("events/reals.npy"), &reals, false).unwrap();
+    let (cut, reals) = ("events/cut.npy", "events/reals.npy");
+    let eval = |args: &[&str]| bench.run(&[&["bcae", "eval", "--model", "a.model"], args].concat());
+    let mixed = eval(&[event, cut, reals, "events/synth_1.npy", "--json"]);
+    assert_eq!(mixed.status.code(), Some(1));
+    let rows: Vec<Value> =
+        text(&mixed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.iter().map(|row| &row["input"]).collect::<Vec<_>>(), [event, "events/synth_1.npy"]);
+    let said = text(&mixed.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with("inrfit: events/cut.npy: "), "{said}");
+    assert!(lines[1].starts_with("inrfit: events/reals.npy: ") && lines[1].contains("uint16"), "{said}");
+    assert_fails(&eval(&[reals]), 2, reals, "uint16");
+
+    let ignored = eval(&[event, "--keep-above", "0.5"]);
+    assert_eq!(ignored.status.code(), Some(2));
+    let said = text(&ignored.stderr);
+    assert!(said.contains("cannot be used with") && said.contains("--keep-above <P>"), "{said}");
 }
 
 #[test]
@@ -68,6 +105,17 @@ fn what_cannot_be_used_is_named() {
     assert!(text(&refused.stderr).contains("bcae-2d:4,8,3 takes events of 16 layers"));
     fs::write(bench.path("events/train.txt"), "synth_9.npy\n").unwrap();
     assert_fails(&train(&["bcae-ht", "events", "-o", "a"]), 3, "events/synth_9.npy", "No such file");
+    // What is wrong with an event is told before the first step, also of those for the test.
+    let wrong = Event::new([32, 25, 4], Samples::U16(vec![70; 3200])).unwrap();
+    write_event(&bench.path("events/wrong.npy"), &wrong, false).unwrap();
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\nwrong.npy\n").unwrap();
+    let refused = train(&["bcae-ht", "events", "-o", "a"]);
+    assert_fails(&refused, 2, "events/wrong.npy", "32 x 25 x 4, those before it are of 32 x 25 x 8");
+    fs::write(bench.path("events/train.txt"), "synth_0.npy\n").unwrap();
+    fs::write(bench.path("events/test.txt"), "wrong.npy\nsynth_8.npy\n").unwrap();
+    assert_fails(&train(&["bcae-ht", "events", "-o", "a"]), 3, "events/synth_8.npy", "No such file");
+    let refused = train(&["bcae-ht", "events", "-o", "a", "--learning-rate=1e30"]);
+    assert_fails(&refused, 2, "learning rate 1e30", "not in 0 to 1");
     assert!(!bench.path("a").exists());
 
     fs::write(bench.path("junk"), b"no model").unwrap();
@@ -78,8 +126,17 @@ fn what_cannot_be_used_is_named() {
         "junk",
         "not a safetensors file",
     );
-    assert_fails(&bench.run(&["bcae", "import", "junk", "junk", "-o", "m"]), 4, "junk", "");
+    let import = |file: &str| bench.run(&["bcae", "import", file, file, "-o", "m"]);
+    assert_fails(&import("junk"), 4, "junk", "no PyTorch checkpoint: ");
     assert_fails(&bench.run(&["bcae", "eval", "--vs", "junk", event]), 4, "junk", "");
+    // How an archive begins that has lost its end.
+    fs::write(bench.path("cut.pt"), [&b"PK\x03\x04"[..], &[0; 200]].concat()).unwrap();
+    assert_fails(&import("cut.pt"), 4, "cut.pt", "cut short, or no PyTorch archive: ");
+    for missing in ["nope.pt", "nope.safetensors"] {
+        assert_fails(&import(missing), 3, missing, "No such file");
+    }
+    assert_fails(&bench.run(&["bcae", "eval", "--vs", "nope.pth", event]), 3, "nope.pth", "No such file");
+    assert_fails(&import("."), 3, ".", "directory");
 }
 
 #[test]

@@ -93,6 +93,17 @@ fn what_cannot_be_done_is_an_error() {
     let train = ["sparse-ae", "train", "a.npy", "--hidden=4", "--latents=200", "--steps=1", "-o", "a.model"];
     assert!(bench.run(&train).status.success());
     assert_fails(&bench.run(&train), 2, "a.model", "--force");
+    // As it is, then of other sizes.
+    let further =
+        ["sparse-ae", "train", "a.npy", "--from=a.model", "--latents=200", "--steps=1", "-o", "b.model"];
+    let further = |more: &[&str]| bench.run(&[&further[..], more].concat());
+    assert!(further(&["--hidden=4"]).status.success());
+    let refused = text(&further(&["--hidden=5", "--force"]).stderr);
+    let sizes = "4 hidden units and 200 latents for images of 20 x 8, not 5 and 200 for 20 x 8";
+    assert!(refused.contains(sizes) && refused.contains("--hidden and --latents"), "{refused}");
+    bars(&bench, "bars.npy", true, 0);
+    let mixed = bench.run(&["sparse-ae", "train", "a.npy", "bars.npy", "--steps=1", "-o", "c.model"]);
+    assert_fails(&mixed, 2, "bars.npy", "images of 10 x 10, those before it are of 20 x 8");
     let eval = |more: &[&str]| bench.run(&[&["sparse-ae", "eval", "a.npy"][..], more].concat());
     assert_fails(&eval(&["--model=a.npy"]), 4, "a.npy", "no model");
     assert_fails(&eval(&["--patches=10", "--model=a.model"]), 2, "a.model", "size");

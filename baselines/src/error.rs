@@ -12,6 +12,8 @@ pub enum Error {
     Corrupt(String),
     /// The library behind the rival failed.
     Failed(String),
+    /// A file that cannot be read. The message names it.
+    Io(String),
 }
 
 /// Shorthand for results of this crate.
@@ -25,6 +27,7 @@ impl Error {
             Error::Argument(message) => Error::Argument(format!("{path}: {message}")),
             Error::Corrupt(message) => Error::Corrupt(format!("{path}: {message}")),
             Error::Failed(message) => Error::Failed(format!("{path}: {message}")),
+            Error::Io(message) => Error::Io(format!("{path}: {message}")),
         }
     }
 }
@@ -32,9 +35,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Argument(message) | Error::Corrupt(message) | Error::Failed(message) => {
-                f.write_str(message)
-            }
+            Error::Argument(message)
+            | Error::Corrupt(message)
+            | Error::Failed(message)
+            | Error::Io(message) => f.write_str(message),
         }
     }
 }

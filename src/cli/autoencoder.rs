@@ -9,6 +9,7 @@ pub fn told(error: RivalError) -> Error {
     let kind = match error {
         RivalError::Argument(_) => ErrorKind::Argument,
         RivalError::Corrupt(_) => ErrorKind::Corrupt,
+        RivalError::Io(_) => ErrorKind::Io,
         _ => ErrorKind::Device,
     };
     Error::new(kind, error.to_string())

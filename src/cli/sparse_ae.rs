@@ -361,7 +361,9 @@ fn load_images(paths: &[PathBuf], patches: Option<u32>) -> Result<Loaded> {
             }
         };
         if *size.get_or_insert(found) != found {
-            return Err(named(format!("images of size {found:?}, others before it of {size:?}")));
+            let before = size.map_or_else(String::new, |[a, b]| format!("{a} x {b}"));
+            let [rows, columns] = found;
+            return Err(named(format!("images of {rows} x {columns}, those before it are of {before}")));
         }
         files.extend(std::iter::repeat_n(file, n_images));
         raw_bytes += n_images * found[0] * found[1] * event.dtype().n_bytes();

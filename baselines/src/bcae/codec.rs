@@ -40,13 +40,13 @@ impl Bcae {
     /// model's own.
     ///
     /// # Errors
-    /// `Argument` for a file that cannot be read and for other options; `Corrupt` for a file that is no model.
+    /// `Io` for a file that cannot be read, `Corrupt` for one that is no model; `Argument` for other options.
     pub fn from_spec(options: &str) -> Result<Bcae> {
         let mut options = Options::new(options);
         let path = options.text("model").ok_or_else(|| Error::Argument("model=FILE is needed".to_owned()))?;
         let (threshold, packed) = (options.number("threshold")?, options.word("packed"));
         options.finish("model=FILE, packed, threshold=P")?;
-        let bytes = std::fs::read(path).map_err(|e| Error::Argument(format!("{path}: {e}")))?;
+        let bytes = std::fs::read(path).map_err(|e| Error::Io(format!("{path}: {e}")))?;
         let model = Model::from_bytes(&bytes).map_err(|e| e.in_file(path))?;
         let model = threshold.map_or(Ok(model.clone()), |threshold| model.with_threshold(threshold))?;
         Bcae::new(model, Device::flex(), packed)

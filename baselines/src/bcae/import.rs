@@ -5,16 +5,18 @@ use super::model::Model;
 use super::tensorfile;
 use super::weights::Named;
 use crate::error::{Error, Result};
-use pytorch_reader::{DType, PytorchReader};
+use pytorch_reader::{DType, PytorchError, PytorchReader};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// Makes a model of the two checkpoints of a published BCAE (arXiv 2111.05423): encoder and decoder, each a PyTorch
 /// state dict (`.pt`, `.pth`) or a safetensors file.
 ///
 /// # Errors
-/// `Corrupt` for files that cannot be read and for weights of another network; `Argument` for an architecture without
-/// published checkpoints.
+/// `Io` for files that cannot be read; `Corrupt` for what is no checkpoint and for weights of another network;
+/// `Argument` for an architecture without published checkpoints.
 pub fn import(architecture: Architecture, encoder: &Path, decoder: &Path, threshold: f32) -> Result<Model> {
     if !architecture.takes_adc() {
         return Err(Error::Argument(format!(
@@ -39,11 +41,16 @@ pub fn import(architecture: Architecture, encoder: &Path, decoder: &Path, thresh
 /// All tensors of a checkpoint.
 pub(super) fn checkpoint(path: &Path) -> Result<BTreeMap<String, Named>> {
     let told = |e: &dyn std::fmt::Display| Error::Corrupt(format!("{}: {e}", path.display()));
+    let unread = |e: std::io::Error| Error::Io(format!("{}: {e}", path.display()));
     if path.extension().is_some_and(|extension| extension == "safetensors") {
-        let bytes = std::fs::read(path).map_err(|e| Error::Failed(format!("{}: {e}", path.display())))?;
-        return tensorfile::tensors(&bytes).map_err(|e| told(&e));
+        return tensorfile::tensors(&std::fs::read(path).map_err(unread)?).map_err(|e| told(&e));
     }
-    let reader = PytorchReader::new(path).map_err(|e| told(&e))?;
+    // One byte read here: what the reader of checkpoints then fails at is what the file holds.
+    File::open(path).and_then(|mut file| file.read(&mut [0])).map_err(unread)?;
+    let reader = PytorchReader::new(path).map_err(|e| match e {
+        PytorchError::Zip(e) => told(&format!("cut short, or no PyTorch archive: {e}")),
+        e => told(&format!("no PyTorch checkpoint: {e}")),
+    })?;
     let mut named = BTreeMap::new();
     for (name, tensor) in reader.tensors() {
         // Counters of batches beside running statistics are integers: no weights.

@@ -57,13 +57,15 @@ impl Training {
     }
 
     fn check(&self) -> Result<()> {
-        let sound =
-            self.batch > 0 && self.every > 0 && self.learning_rate > 0.0 && self.learning_rate.is_finite();
-        match sound {
+        if self.batch == 0 || self.every == 0 {
+            return Err(Error::Argument(
+                "a batch, and the epochs between two falls of the learning rate, are 1 or more".into(),
+            ));
+        }
+        // A step of AdamW moves each weight by about the rate.
+        match self.learning_rate > 0.0 && self.learning_rate <= 1.0 {
             true => Ok(()),
-            false => Err(Error::Argument(
-                "batch, learning rate and epochs between two falls of it are positive numbers".into(),
-            )),
+            false => Err(Error::Argument(format!("learning rate {:?}: not in 0 to 1", self.learning_rate))),
         }
     }
 }
@@ -91,6 +93,8 @@ pub struct Trainer {
     model: Model,
     adam: AdamW,
     coefficient: f64,
+    /// Events of an epoch; none before the first.
+    n_events: Option<usize>,
     epochs: Vec<Epoch>,
 }
 
@@ -102,6 +106,7 @@ struct Metadata {
     training: Training,
     n_steps: u32,
     coefficient: f64,
+    n_events: Option<usize>,
     epochs: Vec<Epoch>,
 }
 
@@ -116,6 +121,7 @@ impl Trainer {
             model: Model::new(architecture, training.seed),
             adam: AdamW::new(Weights::zeros(architecture).values),
             coefficient: FIRST_COEFFICIENT,
+            n_events: None,
             epochs: vec![],
             training,
         })
@@ -136,10 +142,16 @@ impl Trainer {
         &self.epochs
     }
 
+    /// How many events the epochs so far had: the next one takes as many. `None` before the first.
+    pub fn n_events(&self) -> Option<usize> {
+        self.n_events
+    }
+
     /// One step on a batch of events of one shape; answers its losses before the step, segmentation and regression.
     ///
     /// # Errors
-    /// `Argument` for shapes that differ or that the network does not take; `Failed` where the loss is no number.
+    /// `Argument` for shapes that differ or that the network does not take, and where losses, gradients or weights are
+    /// no finite numbers any more: the learning rate is then too high. `Failed` where the device fails.
     pub fn step(&mut self, events: &[&Array], device: &Device) -> Result<(f64, f64)> {
         let architecture = self.model.architecture();
         let device = device.clone().autodiff();
@@ -160,9 +172,7 @@ impl Trainer {
         let gradients = loss.backward();
         let told = (segmentation.map(scalar).transpose()?.unwrap_or(0.0), scalar(regression)?);
         if !(told.0.is_finite() && told.1.is_finite()) {
-            return Err(Error::Failed(
-                "the loss is no number any more; a lower learning rate may help".into(),
-            ));
+            return Err(self.diverged("the loss"));
         }
         let mut steps = Vec::with_capacity(self.model.weights.specs.len());
         for (spec, values) in self.model.weights.specs.iter().zip(&self.model.weights.values) {
@@ -172,13 +182,23 @@ impl Trainer {
             });
         }
         if steps.iter().flatten().any(|gradient| !gradient.is_finite()) {
-            return Err(Error::Failed(
-                "a gradient is no number any more; a lower learning rate may help".into(),
-            ));
+            return Err(self.diverged("a gradient"));
         }
         let rate = self.training.rate(self.epochs.len() as u32);
         self.adam.step(&mut self.model.weights.values, &steps, rate);
+        let state = self.model.weights.values.iter().chain(&self.adam.second);
+        if state.flatten().any(|value| !value.is_finite()) {
+            return Err(self.diverged("a weight"));
+        }
         Ok(told)
+    }
+
+    fn diverged(&self, what: &str) -> Error {
+        let epoch = self.epochs.len();
+        let rate = self.training.rate(epoch as u32);
+        Error::Argument(format!(
+            "learning rate {rate:?}: {what} is no finite number any more in epoch {epoch}; train anew with a lower one"
+        ))
     }
 
     /// One epoch over `n_events` events, which `get` gives by number, in an order of its own; `watch` hears how many
@@ -186,7 +206,8 @@ impl Trainer {
     /// checkpoint is what to go on from.
     ///
     /// # Errors
-    /// What `get` fails at, and as [`Trainer::step`].
+    /// What `get` fails at, `Argument` for another number of events than in the epoch before, and as
+    /// [`Trainer::step`].
     pub fn epoch(
         &mut self,
         n_events: usize,
@@ -196,6 +217,11 @@ impl Trainer {
     ) -> Result<Option<Epoch>> {
         if n_events == 0 {
             return Err(Error::Argument("no events to learn from".into()));
+        }
+        if let Some(before) = self.n_events.filter(|n| *n != n_events) {
+            return Err(Error::Argument(format!(
+                "{n_events} events to learn from, where the epochs so far had {before}"
+            )));
         }
         let number = self.epochs.len() as u32;
         let mut order: Vec<usize> = (0..n_events).collect();
@@ -225,6 +251,7 @@ impl Trainer {
             self.coefficient =
                 balance(self.model.architecture(), self.coefficient, epoch.segmentation, epoch.regression);
         }
+        self.n_events = Some(n_events);
         self.epochs.push(epoch);
         Ok(Some(epoch))
     }
@@ -241,6 +268,7 @@ impl Trainer {
             training: self.training.clone(),
             n_steps: self.adam.n_steps,
             coefficient: self.coefficient,
+            n_events: self.n_events,
             epochs: self.epochs.clone(),
         };
         let weights = &self.model.weights;
@@ -288,6 +316,7 @@ impl Trainer {
                 n_steps: metadata.n_steps,
             },
             coefficient: metadata.coefficient,
+            n_events: metadata.n_events,
             epochs: metadata.epochs,
             training: metadata.training,
         })

@@ -78,7 +78,8 @@ impl Vs {
     /// Reads the published checkpoint, a PyTorch state dict or the same as safetensors.
     ///
     /// # Errors
-    /// `Corrupt` for a file that cannot be read or holds other weights; `Argument` for a threshold outside of 0..=1.
+    /// `Io` for a file that cannot be read, `Corrupt` for one that holds something else; `Argument` for a threshold
+    /// outside of 0..=1.
     pub fn open(path: &Path, keep: Keep, device: Device) -> Result<Vs> {
         if let Keep::Above(threshold) = keep
             && !(0.0..=1.0).contains(&threshold)

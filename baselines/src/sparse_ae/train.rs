@@ -101,8 +101,9 @@ pub fn train(
         adam.update(&mut model.weights, &gradient, rate);
         sizes.cap(&mut model.weights);
         if !loss.error.is_finite() || !loss.penalty.is_finite() {
-            return Err(Error::Failed(format!(
-                "the loss is not finite at step {step}: lower the learning rate"
+            return Err(Error::Argument(format!(
+                "learning rate {:?}: the loss is no finite number any more at step {step}; choose a lower one",
+                training.learning_rate
             )));
         }
         sum = Loss { error: sum.error + loss.error, penalty: sum.penalty + loss.penalty };
@@ -129,12 +130,20 @@ fn check(training: &Training, sizes: Sizes, images: &Images, start: Option<&Mode
         return refused(format!("lambda {}: not a number of 0 or more", training.lambda));
     }
     if !(training.learning_rate > 0.0 && training.learning_rate <= 1.0) {
-        return refused(format!("learning rate {}: not in 0 to 1", training.learning_rate));
+        return refused(format!("learning rate {:?}: not in 0 to 1", training.learning_rate));
     }
     match start {
         Some(start) if start.sizes != sizes || start.size != images.size() => refused(format!(
-            "the model to start from has layers of {}, {}, {} units: give these, and its size of images",
-            start.sizes.n, start.sizes.m, start.sizes.l
+            "the model to start from has {} hidden units and {} latents for images of {} x {}, not {} and {} for {} x {}: \
+             give it images of its size, and --hidden and --latents as it has them",
+            start.sizes.m,
+            start.sizes.l,
+            start.size[0],
+            start.size[1],
+            sizes.m,
+            sizes.l,
+            images.size()[0],
+            images.size()[1]
         )),
         _ => Ok(()),
     }

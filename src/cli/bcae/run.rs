@@ -2,12 +2,13 @@
 
 use super::super::autoencoder::{on_threads, told};
 use super::{array, event, load};
-use crate::cli::Exit;
+
 use crate::cli::args::{Talk, Threads};
 use crate::cli::files::{check_output, write_bytes};
 use crate::cli::output::{Out, digits};
 use crate::cli::progress::go_on;
 use crate::cli::report::json;
+use crate::cli::{Exit, keep_failure};
 use clap::Args;
 use inrfit::error::{Error, Result};
 use inrfit::event::Event;
@@ -39,7 +40,8 @@ pub struct Eval {
     #[arg(long, value_name = "FILE")]
     vs: Option<PathBuf>,
     /// With --vs: keep voxels whose score exceeds this, instead of each with its score as the probability
-    #[arg(long, value_name = "P", requires = "vs")]
+    // `requires` alone is not enough: clap asks for nothing that conflicts with what is there, and --model is.
+    #[arg(long, value_name = "P", requires = "vs", conflicts_with = "model")]
     keep_above: Option<f32>,
     /// Pack the code further: by zstd or by our entropy coder, whichever is smaller (BCAE-VS always is)
     #[arg(long)]
@@ -58,6 +60,7 @@ pub struct Eval {
 struct Row {
     input: String,
     codec: String,
+    raw_bytes: usize,
     bytes: usize,
     ratio: f64,
     #[serde(flatten)]
@@ -89,15 +92,15 @@ pub fn eval(args: &Eval, out: &mut Out) -> Result<Exit> {
         }
         (None, None) => return Err(Error::argument("--model or --vs names the weights")),
     };
-    let mut raw = 0;
     let mut rows = vec![];
+    let mut failures = vec![];
     for input in &args.inputs {
         go_on()?;
-        let original = read_event(input)?;
-        let row = on_threads(args.threads, || measure(&original, input, &name, rival.as_ref()))?;
-        let row = row.map_err(|e| e.context(input.display()))?;
-        let n_bytes = 2 * original.n_voxels();
-        raw += n_bytes;
+        let row = match on_threads(args.threads, || measure(input, &name, rival.as_ref()))? {
+            Ok(row) => row,
+            Err(error) if keep_failure(&error, &mut failures) => continue,
+            Err(_) => break,
+        };
         if args.talk.json {
             out.line(&json(&row)?)?;
         }
@@ -109,6 +112,7 @@ pub fn eval(args: &Eval, out: &mut Out) -> Result<Exit> {
     if args.talk.is_human() && rows.len() > 1 {
         let n = rows.len() as f64;
         let bytes: usize = rows.iter().map(|row| row.bytes).sum();
+        let raw: usize = rows.iter().map(|row| row.raw_bytes).sum();
         let mean = |f: fn(&Metrics) -> f64| digits(rows.iter().map(|row| f(&row.metrics)).sum::<f64>() / n);
         out.line(&format!(
             "all {n}: ratio {}, log-MAE {}, MSE {}, precision {}, recall {} (means over events)",
@@ -119,10 +123,18 @@ pub fn eval(args: &Eval, out: &mut Out) -> Result<Exit> {
             mean(|m| m.recall)
         ))?;
     }
-    Ok(Exit::Done)
+    Ok(Exit::of_inputs(args.inputs.len(), &failures))
 }
 
-fn measure(original: &Event, input: &Path, codec: &str, rival: &dyn Rival) -> Result<Row> {
+fn measure(input: &Path, codec: &str, rival: &dyn Rival) -> Result<Row> {
+    let original = read_event(input)?;
+    run_through(&original, rival)
+        .map(|run| Row { input: input.display().to_string(), codec: codec.to_owned(), ..run })
+        .map_err(|e| e.context(input.display()))
+}
+
+/// An event through a codec; the row has no names yet.
+fn run_through(original: &Event, rival: &dyn Rival) -> Result<Row> {
     let counts = array(original)?;
     let start = Instant::now();
     let bytes = rival.encode(&counts).map_err(told)?;
@@ -131,11 +143,13 @@ fn measure(original: &Event, input: &Path, codec: &str, rival: &dyn Rival) -> Re
     let decoded = event(&rival.decode(&bytes).map_err(told)?)?;
     let decode_seconds = start.elapsed().as_secs_f64();
     let metrics = Metrics::compare(original, &decoded, PEAK)?;
+    let raw_bytes = 2 * original.n_voxels();
     Ok(Row {
-        input: input.display().to_string(),
-        codec: codec.to_owned(),
+        input: String::new(),
+        codec: String::new(),
+        raw_bytes,
         bytes: bytes.len(),
-        ratio: (2 * original.n_voxels()) as f64 / bytes.len() as f64,
+        ratio: raw_bytes as f64 / bytes.len() as f64,
         metrics,
         paper_psnr: (PEAK * PEAK / metrics.mse).log10(),
         encode_seconds,

@@ -21,9 +21,10 @@ use std::path::{Path, PathBuf};
 /// Train an autoencoder on the events of a folder
 ///
 /// FOLDER holds train.txt, names of .npy files (uint16, axes azimuth, z, layer, all of one shape) one a line, relative
-/// to FOLDER; and where test.txt is there, the trained network is measured on its events. After each epoch the
-/// checkpoint OUTPUT is written; --resume goes on from it exactly as an unbroken training would. The same events,
-/// options and seed give the same bytes on the same kind of processor. Settings not given are those of the papers.
+/// to FOLDER; and where test.txt is there, the trained network is measured on its events. All are read once before the
+/// first step, so that what cannot be used is told then. After each epoch the checkpoint OUTPUT is written; --resume
+/// goes on from it exactly as an unbroken training would, with as many events. The same events, options and seed give
+/// the same bytes on the same kind of processor. Settings not given are those of the papers.
 #[derive(Debug, Args)]
 pub struct Train {
     /// bcae, bcae-wot, cae, bcae++, bcae-ht or bcae-2d:M,N,D (blocks of encoder and decoders, halvings)
@@ -92,7 +93,8 @@ pub fn run(args: &Train, out: &mut Out) -> Result<Exit> {
         Error::argument(format!("{}: no train.txt, which names the events", args.folder.display()))
     })?;
     let tests = manifest(&args.folder, "test.txt")?.unwrap_or_default();
-    let mut trainer = trainer(args)?;
+    let mut trainer = trainer(args, events.len())?;
+    check_events(&events, &tests, args)?;
     let name = args.architecture.to_string();
     on_threads(args.threads, || {
         while trainer.epochs().len() < args.epochs as usize {
@@ -123,7 +125,8 @@ pub fn run(args: &Train, out: &mut Out) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn trainer(args: &Train) -> Result<Trainer> {
+/// Where training starts, with `n_events` in an epoch.
+fn trainer(args: &Train, n_events: usize) -> Result<Trainer> {
     if args.resume && args.output.exists() {
         let bytes = std::fs::read(&args.output).map_err(|e| Error::io(args.output.display(), e))?;
         let trainer = Trainer::from_bytes(&bytes).map_err(|e| told(e).context(args.output.display()))?;
@@ -133,6 +136,21 @@ fn trainer(args: &Train) -> Result<Trainer> {
             return Err(Error::argument(format!(
                 "{path}: a checkpoint of {found}, not {}",
                 args.architecture
+            )));
+        }
+        let n_epochs = trainer.epochs().len();
+        if n_epochs > args.epochs as usize {
+            return Err(Error::argument(format!(
+                "{}: a checkpoint after {n_epochs} epochs, which --epochs {} counts too: name at least as many",
+                args.output.display(),
+                args.epochs
+            )));
+        }
+        if let Some(before) = trainer.n_events().filter(|n| *n != n_events) {
+            return Err(Error::argument(format!(
+                "{}: trained on {before} events, and train.txt names {n_events}: go on with the same, or start anew \
+                 without --resume",
+                args.output.display()
             )));
         }
         return Ok(trainer);
@@ -146,6 +164,31 @@ fn trainer(args: &Train) -> Result<Trainer> {
         every: args.every.unwrap_or(published.every),
     };
     Trainer::new(args.architecture, training).map_err(told)
+}
+
+/// Reads all events once: hours of training should not end at one that is missing or of another kind.
+fn check_events(events: &[PathBuf], tests: &[PathBuf], args: &Train) -> Result<()> {
+    let mut shape = None;
+    for path in events {
+        let found = usable(path, args)?;
+        if *shape.get_or_insert(found) != found {
+            let ([a, b, c], [d, e, f]) = (found, shape.unwrap_or(found));
+            return Err(Error::argument(format!(
+                "{}: an event of {a} x {b} x {c}, those before it are of {d} x {e} x {f}: a network learns from \
+                 events of one shape",
+                path.display()
+            )));
+        }
+    }
+    tests.iter().try_for_each(|path| usable(path, args).map(drop))
+}
+
+/// The shape of an event that the network takes.
+fn usable(path: &Path, args: &Train) -> Result<[usize; 3]> {
+    go_on()?;
+    let event = array(&read_event(path)?).map_err(|e| e.context(path.display()))?;
+    args.architecture.code_shape(event.shape()).map_err(|e| told(e).context(path.display()))?;
+    Ok(event.shape())
 }
 
 fn epoch(trainer: &mut Trainer, events: &[PathBuf], args: &Train) -> Result<Epoch> {
