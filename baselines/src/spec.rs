@@ -28,8 +28,9 @@ impl<'a> Options<'a> {
 
     /// The value of `key=value` as a number.
     pub fn number<T: FromStr>(&mut self, key: &str) -> Result<Option<T>> {
-        let parse =
-            |text: &str| text.parse().map_err(|_| Error::Argument(format!("{key}={text}: not a number that it takes")));
+        let parse = |text: &str| {
+            text.parse().map_err(|_| Error::Argument(format!("{key}={text}: not a number that it takes")))
+        };
         self.text(key).map(parse).transpose()
     }
 

@@ -122,10 +122,8 @@ impl Curve {
                 key: Key::Marked(i),
             })
             .collect();
-        if !marks.is_empty() {
-            let name = "published".to_owned();
-            legend.push(Entry { name, note: String::new(), color: INK, key: Key::Star });
-        }
+        let numbered = marks.iter().zip(1..).map(|(mark, i)| format!("{i} {}", mark.label));
+        legend.extend(numbered.map(|name| Entry { name, note: String::new(), color: INK, key: Key::Star }));
         let (frame, mut scene) = Frame::start(&self.title, x, y, &legend);
         for (i, line) in lines.iter().enumerate() {
             draw_spread(&frame, &mut scene, line, i);
@@ -206,15 +204,16 @@ fn draw_line(frame: &Frame, scene: &mut Scene, line: &Series, i: usize) {
     }
 }
 
-/// Stars with their names, which avoid one another and, as far as there is room, the points of the lines.
+/// Stars with their numbers in the legend, which avoid one another and, as far as there is room, the points of the lines.
 fn draw_published(frame: &Frame, scene: &mut Scene, marks: &[&Published], lines: &[Series]) {
-    let stars = || marks.iter().filter_map(|mark| Some((*mark, frame.point_inside(mark.ratio, mark.value)?)));
+    let place = |mark: &Published| frame.point_inside(mark.ratio, mark.value);
+    let stars = || marks.iter().zip(1..).filter_map(|(mark, i)| Some((i, place(mark)?)));
     let mut taken: Vec<(f64, f64, f64)> = stars().map(|(_, (x, y))| (x - 10.0, x + 10.0, y)).collect();
     let points: Vec<(f64, f64)> =
         lines.iter().flat_map(|l| &l.points).filter_map(|p| frame.point(p.ratio, p.value)).collect();
     let (top, bottom) = frame.vertical();
-    for (mark, (x, y)) in stars() {
-        let label = font::fit(&mark.label, TICK - 1.0, 300.0);
+    for (i, (x, y)) in stars() {
+        let label = i.to_string();
         let width = font::width(&label, TICK - 1.0);
         let sides = [x + 14.0, x - 14.0 - width];
         let has_room = |left: &f64| *left > frame.left() + 4.0 && left + width < frame.right() - 4.0;

@@ -59,7 +59,7 @@ impl Frame {
         let longest = |f: fn(&Entry) -> &String, size| {
             legend.iter().map(|e| font::width(f(e), size)).fold(0.0, f64::max)
         };
-        let text = longest(|e| &e.name, TICK).max(longest(|e| &e.note, TICK - 2.0)).min(250.0);
+        let text = longest(|e| &e.name, TICK).max(longest(|e| &e.note, TICK - 2.0)).min(270.0);
         let legend_width = if legend.is_empty() { 0.0 } else { text + KEY_WIDTH + MARGIN };
         let tick = y.ticks.iter().map(|t| font::width(&t.label, TICK)).fold(20.0, f64::max);
         let left = MARGIN + LABEL + 16.0 + tick.min(120.0);
@@ -181,8 +181,9 @@ impl Frame {
         let (top, bottom) = self.vertical();
         let left = self.right() + MARGIN;
         let mut y = top + 0.5 * TICK + 2.0;
+        let line = ((bottom - top) / legend.len().max(1) as f64).clamp(TICK + 3.0, 26.0);
         for (i, entry) in legend.iter().enumerate() {
-            let height = if entry.note.is_empty() { 26.0 } else { 45.0 };
+            let height = if entry.note.is_empty() { line } else { 45.0 };
             let more = legend.len() - i;
             if y + height > bottom && more > 1 {
                 scene.text((left + KEY_WIDTH, y), &format!("and {more} more"), TICK, GREY, Align::Start);

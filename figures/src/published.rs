@@ -7,10 +7,10 @@ use crate::summary::Metric;
 use serde::Deserialize;
 use std::path::Path;
 
-/// A point that others published, shown as a star.
+/// A point that others published, shown as a star with its number in the legend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Published {
-    /// The name beside the star.
+    /// Its name in the legend.
     pub label: String,
     /// Bytes in / bytes out.
     pub ratio: f64,

@@ -28,7 +28,7 @@ fn sampling_plot() -> SamplingPlot {
 #[test]
 fn a_curve_shows_every_codec_and_published_point() {
     let svg = both(|f| curve().render(&made_up::records(), f), CHART_SIZE);
-    assert_words(&svg, &["network", "transform", "autoencoder", "published", "BCAE", "BCAE, packed"]);
+    assert_words(&svg, &["network", "transform", "autoencoder", "1 BCAE", "2 BCAE, packed", "1", "2"]);
     assert_words(&svg, &["Rate &amp; distortion &lt;made up&gt;", "log-MAE, log2(ADC + 1)", "100", "0"]);
     assert_words(&svg, &["compression ratio (bytes in / bytes out)", "1 of 61 runs without figures"]);
     assert!(svg.contains("width=\"960\" height=\"600\""));
