@@ -177,7 +177,7 @@ fn rows_with_times_are_drawn_as_bars() {
     has(&svg(&bench, "t.svg", &output), &["Speed", "mode=lossless,effort=fast", "encode", "decode"]);
     let files = bench.files();
     let output = bench.run(&["draw", "throughput", "a.npy", "-o=x.svg"]);
-    assert_fails(&output, 2, "a.npy", "");
+    assert_fails(&output, 4, "a.npy", "");
     assert_eq!(bench.files(), files);
 }
 
