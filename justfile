@@ -65,7 +65,7 @@ pictures:
     benches/pictures.sh
 
 # The sparse autoencoder of arXiv 2405.14270 over the weight of its penalty, on images that baselines/sasmodels/make.py
-# wrote: models to a folder, rows to figures/data/sparse_ae.csv.
+# wrote: models to a folder, rows to figures/data/sparse_ae.csv (docs/benchmarks.md has the command of the images).
 sparse-ae images models:
     cargo build --release --features sparse-ae
     baselines/sasmodels/curve.sh target/release/inrfit {{images}} {{models}} figures/data/sparse_ae.csv

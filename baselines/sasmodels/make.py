@@ -7,9 +7,9 @@ writes OUT/train/SHAPE.npy and OUT/test/SHAPE.npy, float32, shape (images, 64, 6
 core_shell and lamellae. Needs a C compiler: sasmodels compiles its models.
 
 An image is the intensity I on a square detector around the beam, 64 x 64 pixels whose centres reach --q-max, by default
-0.2 / Angstrom, on each axis (none lies at q = 0). The scale of I is arbitrary, so it is divided by its maximum; then the default,
---scale log, takes t = log10(I / max + 1e-4) + 4, about 0 to 4, and --scale linear takes it as it is; and either is
-divided by its 2-norm, so that the 2-norm of a difference of images is a relative error.
+0.2 / Angstrom, on each axis (none lies at q = 0). The scale of I is arbitrary, so it is divided by its maximum; then
+the default, --scale log, takes t = log10(I / max + 1e-4) + 4, about 0 to 4, and --scale linear takes it as it is; and
+either is divided by its 2-norm, so that the 2-norm of a difference of images is a relative error.
 
 Models of sasmodels and their random parameters (Angstrom; "log" = uniform in the logarithm; polydispersity = relative
 width of a Gaussian distribution over 3 sigma), every image with a flat background of 1e-4 to 1e-2 (log) of its maximum:
