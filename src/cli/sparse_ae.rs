@@ -250,8 +250,8 @@ fn run_eval(args: &Eval, out: &mut Out) -> Result<Exit> {
     for path in &args.models {
         go_on()?;
         let model = load_model(path)?;
-        let row = on_threads(args.threads, || row(path, &model, &loaded, references.as_ref()))??;
-        let row = Row { images: stems(&args.images.inputs), ..row };
+        let images = stems(&args.images.inputs);
+        let row = on_threads(args.threads, || row((path, &model), (images, &loaded), references.as_ref()))??;
         if args.talk.json {
             out.line(&json(&row)?)?;
         }
@@ -293,10 +293,10 @@ fn references(paths: &[PathBuf], images: &ImageArgs) -> Result<(Images, Vec<usiz
     Ok((loaded.images, loaded.files.iter().map(|&file| classes[file]).collect()))
 }
 
+/// Measures a model, which has a file, on images, which have a name.
 fn row(
-    path: &Path,
-    model: &Model,
-    loaded: &Loaded,
+    (path, model): (&Path, &Model),
+    (images, loaded): (String, &Loaded),
     references: Option<&(Images, Vec<usize>)>,
 ) -> Result<Row> {
     let named = |e| told(e).context(path.display());
@@ -306,7 +306,7 @@ fn row(
     });
     let neighbours = neighbours.transpose().map_err(named)?;
     Ok(Row {
-        images: String::new(),
+        images,
         model: stems(&[path.to_owned()]),
         penalty: model.penalty().to_string(),
         lambda: model.lambda(),

@@ -2,7 +2,6 @@
 
 use super::super::autoencoder::{on_threads, told};
 use super::{array, event, load};
-
 use crate::cli::args::{Talk, Threads};
 use crate::cli::files::{check_output, write_bytes};
 use crate::cli::output::{Out, digits};
@@ -96,7 +95,11 @@ pub fn eval(args: &Eval, out: &mut Out) -> Result<Exit> {
     let mut failures = vec![];
     for input in &args.inputs {
         go_on()?;
-        let row = match on_threads(args.threads, || measure(input, &name, rival.as_ref()))? {
+        let measured = on_threads(args.threads, || {
+            let original = read_event(input)?;
+            measure(&original, input, &name, rival.as_ref()).map_err(|e| e.context(input.display()))
+        })?;
+        let row = match measured {
             Ok(row) => row,
             Err(error) if keep_failure(&error, &mut failures) => continue,
             Err(_) => break,
@@ -126,15 +129,7 @@ pub fn eval(args: &Eval, out: &mut Out) -> Result<Exit> {
     Ok(Exit::of_inputs(args.inputs.len(), &failures))
 }
 
-fn measure(input: &Path, codec: &str, rival: &dyn Rival) -> Result<Row> {
-    let original = read_event(input)?;
-    run_through(&original, rival)
-        .map(|run| Row { input: input.display().to_string(), codec: codec.to_owned(), ..run })
-        .map_err(|e| e.context(input.display()))
-}
-
-/// An event through a codec; the row has no names yet.
-fn run_through(original: &Event, rival: &dyn Rival) -> Result<Row> {
+fn measure(original: &Event, input: &Path, codec: &str, rival: &dyn Rival) -> Result<Row> {
     let counts = array(original)?;
     let start = Instant::now();
     let bytes = rival.encode(&counts).map_err(told)?;
@@ -145,8 +140,8 @@ fn run_through(original: &Event, rival: &dyn Rival) -> Result<Row> {
     let metrics = Metrics::compare(original, &decoded, PEAK)?;
     let raw_bytes = 2 * original.n_voxels();
     Ok(Row {
-        input: String::new(),
-        codec: String::new(),
+        input: input.display().to_string(),
+        codec: codec.to_owned(),
         raw_bytes,
         bytes: bytes.len(),
         ratio: raw_bytes as f64 / bytes.len() as f64,
